@@ -1,0 +1,33 @@
+# Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
+.PHONY: test check docs crash demo release clean
+
+ROUNDS ?= 200
+
+# Installs what the tests need, runs them all, ends with "N passed, N failed".
+test:
+	@tests/install
+	@PYTHONDONTWRITEBYTECODE=1 .venv/bin/python tests/run.py
+
+# Format, lints and the rules of deny.toml (when cargo-deny is there).
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: deny.toml was not checked"; fi
+
+# Rewrites docs/compatibility.md from the operations table.
+docs:
+	WRITE_DOCS=1 cargo test --quiet --test aws compatibility
+
+# kill -9 under load, as often as ROUNDS says; SEED chooses the moments.
+crash:
+	ROUNDS=$(ROUNDS) cargo test --release --test it crash:: -- --nocapture
+
+demo:
+	cargo run --release -- demo
+
+release:
+	cargo build --release
+
+clean:
+	cargo clean
+	rm -rf .venv

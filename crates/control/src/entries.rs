@@ -1,0 +1,54 @@
+//! Patching one entry of a map that is absent when it is empty: request parameters, models, templates.
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::patch::Op;
+
+/// Adds, replaces or removes the entry `key`. Replacing and removing need it to be there: `unknown`
+/// is the refusal. A map that loses its last entry is gone.
+pub fn patch<V>(
+    map: &mut Option<BTreeMap<String, V>>,
+    op: Op,
+    key: &str,
+    value: V,
+    unknown: &'static str,
+) -> Result<(), Error> {
+    let there = map.as_ref().is_some_and(|map| map.contains_key(key));
+    if op != Op::Add && !there {
+        return Err(Error::not_found(unknown));
+    }
+    let entries = map.get_or_insert_default();
+    if op == Op::Remove {
+        entries.remove(key);
+    } else {
+        entries.insert(key.to_owned(), value);
+    }
+    if entries.is_empty() {
+        *map = None;
+    }
+    Ok(())
+}
+
+/// The refusal of a parameter that is not there.
+pub const UNKNOWN_PARAMETER: &str = "Invalid parameter name specified";
+/// The refusal of a content type that is not there.
+pub const UNKNOWN_CONTENT_TYPE: &str = "Content-Type specified was not found";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_change_and_go_and_the_map_with_the_last() {
+        let mut map = None;
+        assert!(patch(&mut map, Op::Replace, "a", 1, UNKNOWN_PARAMETER).is_err());
+        assert!(patch(&mut map, Op::Remove, "a", 1, UNKNOWN_PARAMETER).is_err());
+        assert_eq!(map, None);
+        patch(&mut map, Op::Add, "a", 1, UNKNOWN_PARAMETER).unwrap();
+        patch(&mut map, Op::Replace, "a", 2, UNKNOWN_PARAMETER).unwrap();
+        assert_eq!(map, Some(BTreeMap::from([("a".to_owned(), 2)])));
+        patch(&mut map, Op::Remove, "a", 0, UNKNOWN_PARAMETER).unwrap();
+        assert_eq!(map, None);
+    }
+}

@@ -1,0 +1,124 @@
+//! The control plane: AWS's operations behind authentication, audit and one rendering of errors.
+
+pub mod account;
+pub mod api_key;
+pub mod audit;
+pub mod auth;
+pub mod check;
+pub mod coverage;
+pub mod deployment;
+mod entries;
+pub mod error;
+pub mod extract;
+pub mod find;
+pub mod integration;
+pub mod integration_response;
+mod mapping;
+pub mod method;
+pub mod method_response;
+pub mod model;
+pub mod operations;
+pub mod page;
+pub mod patch;
+pub mod resource;
+pub mod rest_api;
+pub mod shown;
+pub mod stage;
+pub mod tags;
+#[cfg(test)]
+mod testing;
+pub mod trace;
+pub mod usage;
+pub mod usage_plan;
+pub mod usage_plan_key;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::{Router, middleware};
+use http::request::Parts;
+use rand::CryptoRng;
+use tollgate_entity::Timestamp;
+use tollgate_store::Store;
+
+pub use error::Error;
+pub use operations::{OPERATIONS, Operation};
+
+/// What an operator chose about the control plane.
+#[derive(Debug, Clone)]
+pub struct ControlSettings {
+    /// The region where AWS writes one, in ARNs.
+    pub region: String,
+    /// The account where AWS writes one: twelve digits.
+    pub account_id: String,
+    /// Whether calls must be signed; without it only loopback callers are answered.
+    pub auth: bool,
+}
+
+impl Default for ControlSettings {
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            auth: true,
+        }
+    }
+}
+
+/// What every handler works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    pub store: Store,
+    pub settings: Arc<ControlSettings>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl Control {
+    /// `now` is the wall clock, or a scripted one in tests.
+    pub fn new(
+        store: Store,
+        settings: ControlSettings,
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            store,
+            settings: Arc::new(settings),
+            now: Arc::new(now),
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// Where ids and key values come from: the operating system's random source.
+    pub fn rng(&self) -> impl CryptoRng + use<> {
+        rand::rand_core::UnwrapErr(rand::rngs::SysRng)
+    }
+}
+
+impl FromRequestParts<Control> for Control {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, control: &Control) -> Result<Self, Infallible> {
+        Ok(control.clone())
+    }
+}
+
+/// AWS's operations, ready to be served. Callers' addresses come from the requests' `ConnectInfo<SocketAddr>`;
+/// the `&'static Operation` that was called is an extension of the response (for metrics).
+pub fn router(control: Control) -> Router {
+    behind_authentication(operations::routes(&control), control)
+}
+
+/// Puts any routes behind the control plane's authentication, request ids and log lines.
+pub fn behind_authentication(routes: Router, control: Control) -> Router {
+    routes
+        .layer(axum::extract::DefaultBodyLimit::disable()) // `auth` has read the body, bounded, before
+        .layer(middleware::from_fn_with_state(
+            control.clone(),
+            auth::authenticate,
+        ))
+        .layer(middleware::from_fn_with_state(control, trace::trace))
+}

@@ -1,0 +1,157 @@
+//! The body of CreateRestApi, its defaults and what is refused in it.
+
+use serde::Deserialize;
+use tollgate_entity::{ApiKeySource, EndpointConfiguration, RestApi, Tags, tags};
+
+use super::update;
+use crate::check::Check;
+use crate::error::Error;
+
+/// AWS's enumerations, in the order its refusals list them.
+const ENDPOINT_TYPES: [&str; 3] = ["PRIVATE", "EDGE", "REGIONAL"];
+pub(super) const IP_ADDRESS_TYPES: [&str; 2] = ["ipv4", "dualstack"];
+const API_KEY_SOURCES: [&str; 2] = ["HEADER", "AUTHORIZER"];
+pub(super) const ENDPOINT_ACCESS_MODES: [&str; 2] = ["BASIC", "STRICT"];
+pub(super) const SECURITY_POLICIES: [&str; 12] = [
+    "TLS_1_0",
+    "TLS_1_2",
+    "SecurityPolicy_TLS13_1_3_2025_09",
+    "SecurityPolicy_TLS13_1_3_FIPS_2025_09",
+    "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09",
+    "SecurityPolicy_TLS13_1_2_FIPS_PQ_2025_09",
+    "SecurityPolicy_TLS13_1_2_FIPS_PFS_PQ_2025_09",
+    "SecurityPolicy_TLS13_1_2_PQ_2025_09",
+    "SecurityPolicy_TLS13_1_2_2021_06",
+    "SecurityPolicy_TLS13_2025_EDGE",
+    "SecurityPolicy_TLS12_PFS_2025_EDGE",
+    "SecurityPolicy_TLS12_2018_EDGE",
+];
+
+/// The body of CreateRestApi.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NewRestApi {
+    name: Option<String>,
+    description: Option<String>,
+    version: Option<String>,
+    clone_from: Option<String>,
+    binary_media_types: Option<Vec<String>>,
+    minimum_compression_size: Option<i32>,
+    api_key_source: Option<String>,
+    endpoint_configuration: Option<NewEndpointConfiguration>,
+    policy: Option<String>,
+    tags: Option<Tags>,
+    disable_execute_api_endpoint: Option<bool>,
+    security_policy: Option<String>,
+    endpoint_access_mode: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct NewEndpointConfiguration {
+    types: Option<Vec<String>>,
+    ip_address_type: Option<String>,
+    vpc_endpoint_ids: Option<Vec<String>>,
+}
+
+impl NewRestApi {
+    /// The API without ids and dates.
+    pub fn checked(self, operation: &str) -> Result<RestApi, Error> {
+        self.check_front(operation)?;
+        if self.description.as_deref() == Some("") {
+            return Err(Error::bad_request("Description cannot be an empty string"));
+        }
+        update::check_compression(self.minimum_compression_size)?;
+        let endpoint_configuration = self.endpoint_configuration.unwrap_or_default().checked()?;
+        update::check_policy(self.policy.as_deref())?;
+        if self.clone_from.is_some_and(|from| !from.is_empty()) {
+            return Err(Error::bad_request("cloneFrom is not supported yet."));
+        }
+        let tags = self.tags.unwrap_or_default();
+        tags::check(&tags)?;
+        let source = self.api_key_source.as_deref();
+        let mut binary_media_types = Vec::new();
+        for media_type in self.binary_media_types.unwrap_or_default() {
+            update::add_media_type(&mut binary_media_types, media_type);
+        }
+        let api = RestApi {
+            name: self.name.unwrap_or_default(),
+            description: self.description,
+            version: self.version,
+            binary_media_types,
+            minimum_compression_size: self.minimum_compression_size,
+            api_key_source: source.map_or(Ok(ApiKeySource::Header), update::api_key_source)?,
+            endpoint_configuration,
+            disable_execute_api_endpoint: self.disable_execute_api_endpoint.unwrap_or_default(),
+            security_policy: self.security_policy,
+            endpoint_access_mode: self.endpoint_access_mode,
+            tags,
+            ..RestApi::default()
+        };
+        update::check(&api)?;
+        Ok(api)
+    }
+
+    fn check_front(&self, operation: &str) -> Result<(), Error> {
+        let mut check = Check::body_of(operation);
+        check.present("name", &self.name);
+        if let Some(endpoint) = &self.endpoint_configuration {
+            check.all_of(
+                "endpointConfiguration.types",
+                endpoint.types.as_deref().unwrap_or_default(),
+                &ENDPOINT_TYPES,
+            );
+            check.optional(
+                "endpointConfiguration.ipAddressType",
+                endpoint.ip_address_type.as_deref(),
+                &IP_ADDRESS_TYPES,
+            );
+        }
+        check.optional(
+            "apiKeySource",
+            self.api_key_source.as_deref(),
+            &API_KEY_SOURCES,
+        );
+        check.optional(
+            "securityPolicy",
+            self.security_policy.as_deref(),
+            &SECURITY_POLICIES,
+        );
+        check.optional(
+            "endpointAccessMode",
+            self.endpoint_access_mode.as_deref(),
+            &ENDPOINT_ACCESS_MODES,
+        );
+        check.finish()
+    }
+}
+
+impl NewEndpointConfiguration {
+    fn checked(self) -> Result<EndpointConfiguration, Error> {
+        let defaults = EndpointConfiguration::default();
+        let types = self.types.unwrap_or(defaults.types);
+        match types.as_slice() {
+            [] => {
+                return Err(Error::bad_request(
+                    "REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.",
+                ));
+            }
+            [_] => {}
+            _ => {
+                return Err(Error::bad_request(
+                    "Cannot create an api with multiple Endpoint Types.",
+                ));
+            }
+        }
+        if types == ["PRIVATE"] && self.ip_address_type.as_deref() == Some("ipv4") {
+            return Err(Error::bad_request(
+                "Only dualstack ipAddressType is supported for Private APIs.",
+            ));
+        }
+        Ok(EndpointConfiguration {
+            types,
+            ip_address_type: self.ip_address_type.unwrap_or(defaults.ip_address_type),
+            vpc_endpoint_ids: self.vpc_endpoint_ids.unwrap_or_default(),
+        })
+    }
+}

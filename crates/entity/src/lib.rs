@@ -1,0 +1,46 @@
+//! The nouns of the control plane as plain data: their members, their wire names, their own rules.
+//!
+//! Nothing here knows HTTP, a store or a clock. A noun serialises to AWS's wire form, and the store
+//! keeps the same JSON; what AWS fills in only when it answers (tags as `{}`, a key's value, defaults
+//! of method settings) is added by the control plane.
+//!
+//! ```text
+//! RestApi ─┬─ Resource ── Method ─┬─ MethodResponse
+//!          │                      └─ Integration ── IntegrationResponse
+//!          ├─ Model
+//!          ├─ Deployment ── DeploymentContent (a frozen copy of the resources)
+//!          └─ Stage ── names one Deployment
+//! UsagePlan ── apiStages ── Stage
+//! ApiKey ── UsagePlanKey ── UsagePlan,  Usage and Extension per (plan, key)
+//! ```
+
+pub mod account;
+pub mod api_key;
+pub mod deployment;
+pub mod id;
+pub mod integration;
+pub mod invalid;
+pub mod method;
+pub mod model;
+pub mod resource;
+pub mod rest_api;
+pub mod stage;
+pub mod tags;
+pub mod time;
+pub mod usage;
+pub mod usage_plan;
+
+pub use account::Account;
+pub use api_key::ApiKey;
+pub use deployment::{Deployment, DeploymentContent};
+pub use integration::{Integration, IntegrationResponse, IntegrationType};
+pub use invalid::Invalid;
+pub use method::{Method, MethodResponse};
+pub use model::Model;
+pub use resource::Resource;
+pub use rest_api::{ApiKeySource, EndpointConfiguration, RestApi};
+pub use stage::{AccessLogSettings, MethodSetting, Stage};
+pub use tags::Tags;
+pub use time::Timestamp;
+pub use usage::Extension;
+pub use usage_plan::{ApiStage, QuotaPeriod, QuotaSettings, ThrottleSettings, UsagePlan};

@@ -1,0 +1,323 @@
+//! Bodies on their way through: a client's, bounded and watched to its end; an answer's, streamed.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::access_log::Entry;
+use crate::net::stall::Stall;
+use crate::net::upstream::Lease;
+
+/// What became of a client's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fate {
+    Streaming,
+    /// Handed on to its last byte.
+    Complete,
+    TooLarge,
+    TooSlow,
+    /// Not framed as it says, or ended early.
+    Broken,
+}
+
+/// A body's fate, known to those who sent it on.
+#[derive(Debug, Default)]
+pub struct FateOf(AtomicU8);
+
+impl FateOf {
+    fn set(&self, fate: Fate) {
+        self.0.store(fate as u8, Ordering::Release);
+    }
+
+    pub fn get(&self) -> Fate {
+        const ALL: [Fate; 5] = [Fate::Streaming, Fate::Complete, Fate::TooLarge, Fate::TooSlow, Fate::Broken];
+        let number = usize::from(self.0.load(Ordering::Acquire));
+        ALL.get(number).copied().unwrap_or(Fate::Broken)
+    }
+}
+
+/// A client's body. It errs as soon as it is larger than allowed, so that what it was sent to never
+/// takes a part of it for the whole.
+#[derive(Debug)]
+pub struct RequestBody {
+    incoming: Option<Incoming>,
+    bytes_max: u64,
+    bytes_left: u64,
+    fate: Option<Arc<FateOf>>,
+}
+
+/// Why a client's body ended before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the request's body was given up: {0:?}")]
+pub struct GivenUp(Fate);
+
+impl RequestBody {
+    pub fn new(incoming: Incoming, bytes_max: u64) -> Self {
+        RequestBody { incoming: Some(incoming), bytes_max, bytes_left: bytes_max, fate: None }
+    }
+
+    pub fn empty() -> Self {
+        RequestBody { incoming: None, bytes_max: 0, bytes_left: 0, fate: None }
+    }
+
+    /// How large it may be.
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
+    /// Its fate from now on; none when there is nothing to send.
+    pub fn watch(&mut self) -> Option<Arc<FateOf>> {
+        if HttpBody::is_end_stream(self) {
+            return None;
+        }
+        let fate = Arc::new(FateOf::default());
+        self.fate = Some(Arc::clone(&fate));
+        Some(fate)
+    }
+
+    /// Whether it comes in chunks, without a length known beforehand.
+    pub fn is_chunked(&self) -> bool {
+        let has_length = HttpBody::size_hint(self).exact().is_some();
+        !has_length && self.incoming.is_some()
+    }
+
+    fn end(&mut self, fate: Fate) {
+        if let Some(own) = &self.fate {
+            own.set(fate);
+        }
+    }
+
+    fn give_up(&mut self, fate: Fate) -> GivenUp {
+        self.incoming = None;
+        self.end(fate);
+        GivenUp(fate)
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = GivenUp;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
+        let this = self.get_mut();
+        let Some(incoming) = &mut this.incoming else {
+            return Poll::Ready(None);
+        };
+        let frame = match ready!(Pin::new(&mut *incoming).poll_frame(context)) {
+            None => {
+                this.end(Fate::Complete);
+                return Poll::Ready(None);
+            }
+            Some(Err(error)) => return Poll::Ready(Some(Err(this.give_up(fate_of(&error))))),
+            Some(Ok(frame)) => frame,
+        };
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        let is_last = frame.is_trailers() || incoming.is_end_stream();
+        let Some(left) = this.bytes_left.checked_sub(bytes) else {
+            return Poll::Ready(Some(Err(this.give_up(Fate::TooLarge))));
+        };
+        this.bytes_left = left;
+        if is_last {
+            this.end(Fate::Complete);
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or(SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}
+
+/// The socket under hyper tells a slow client from one that is gone by the kind of its error.
+fn fate_of(error: &hyper::Error) -> Fate {
+    let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::TimedOut) => Fate::TooSlow,
+        _ => Fate::Broken,
+    }
+}
+
+/// An answer's body, with the record of its call, which is written when the body ends or is dropped.
+#[derive(Debug, Default)]
+pub struct Body {
+    content: Content,
+    entry: Option<Box<Entry>>,
+}
+
+#[derive(Debug, Default)]
+enum Content {
+    #[default]
+    Empty,
+    Full(Bytes),
+    Upstream(UpstreamBody),
+}
+
+/// Why an answer's body ended before its end. hyper then cuts the connection, so that the client sees it.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    #[error("the upstream's answer broke off")]
+    Upstream(#[source] hyper::Error),
+    #[error("the upstream's answer did not go on")]
+    Stalled,
+}
+
+impl Body {
+    pub fn empty() -> Self {
+        Body::default()
+    }
+
+    pub fn full(bytes: Bytes) -> Self {
+        match bytes.is_empty() {
+            true => Body::default(),
+            false => Body { content: Content::Full(bytes), entry: None },
+        }
+    }
+
+    /// An upstream's body, on a connection that is given back when the body has come to its end.
+    pub fn upstream(body: UpstreamBody) -> Self {
+        match body.is_at_end() {
+            true => Body::default(), // dropped here, which gives the connection back
+            false => Body { content: Content::Upstream(body), entry: None },
+        }
+    }
+
+    pub fn with_entry(mut self, entry: Box<Entry>) -> Self {
+        self.entry = Some(entry);
+        self
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.content {
+            Content::Empty => None,
+            Content::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.content = Content::Empty;
+                Some(Ok(Frame::data(bytes)))
+            }
+            Content::Upstream(body) => ready!(body.poll_frame(context)),
+        };
+        if let Some(entry) = &mut this.entry {
+            match &frame {
+                Some(Ok(frame)) => entry.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(_)) => entry.cut(),
+                None => {}
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Empty => true,
+            Content::Full(_) => false,
+            Content::Upstream(body) => body.is_at_end(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Empty => SizeHint::with_exact(0),
+            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Upstream(body) => HttpBody::size_hint(&body.incoming),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        let is_complete = HttpBody::is_end_stream(self);
+        if let Some(entry) = &mut self.entry
+            && !is_complete
+        {
+            entry.unfinished();
+        }
+    }
+}
+
+/// A body on its way from an upstream, and the connection it comes on.
+#[derive(Debug)]
+pub struct UpstreamBody {
+    incoming: Incoming,
+    has_ended: bool,
+    lease: Option<Lease>,
+    /// The fate of the request's body; the connection is good only if that was sent whole.
+    request: Option<Arc<FateOf>>,
+    stall: Stall,
+    /// Until more of it comes.
+    patience: Duration,
+}
+
+impl UpstreamBody {
+    pub fn new(incoming: Incoming, lease: Lease, request: Option<Arc<FateOf>>, patience: Duration) -> Self {
+        let has_ended = HttpBody::is_end_stream(&incoming);
+        let lease = Some(lease);
+        UpstreamBody { incoming, has_ended, lease, request, stall: Stall::default(), patience }
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.has_ended
+    }
+
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        let Poll::Ready(next) = Pin::new(&mut self.incoming).poll_frame(context) else {
+            ready!(self.stall.poll(self.patience, context));
+            self.lease = None;
+            return Poll::Ready(Some(Err(Cut::Stalled)));
+        };
+        self.stall.over();
+        match next {
+            None => self.end(),
+            Some(Ok(ref frame)) if frame.is_trailers() => self.end(),
+            Some(Ok(_)) if HttpBody::is_end_stream(&self.incoming) => self.end(),
+            Some(Ok(_)) => {}
+            Some(Err(_)) => self.lease = None,
+        }
+        Poll::Ready(next.map(|frame| frame.map_err(Cut::Upstream)))
+    }
+
+    /// The answer is whole. Its connection serves others, unless the request was not sent whole.
+    fn end(&mut self) {
+        self.has_ended = true;
+        let request_is_whole = self.request.as_ref().is_none_or(|fate| fate.get() == Fate::Complete);
+        if let Some(lease) = self.lease.take()
+            && request_is_whole
+        {
+            lease.give_back();
+        }
+    }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        if self.has_ended || HttpBody::is_end_stream(&self.incoming) {
+            self.end();
+        }
+    }
+}

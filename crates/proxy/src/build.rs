@@ -1,0 +1,254 @@
+//! Follows the store: every committed change becomes part of a new snapshot, and only when no request
+//! can be decided by an older one is the change called adopted (and its caller answered).
+//!
+//! The barrier needs no word with the request threads. A decision holds the snapshot it loaded and
+//! never waits while it does; once the new snapshot is in place nobody can take up the old one, so
+//! when its last holder is gone, every later decision sees the change.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tollgate_entity::{DeploymentContent, Extension, RestApi, Stage, UsagePlan};
+use tollgate_store::{Change, Feed, Reader, Store, StoreError};
+
+use crate::deployed::Deployed;
+use crate::key_index::{KeyId, PlanIndex};
+use crate::book::Adoption;
+use crate::snapshot::Snapshot;
+use crate::time::Time;
+use crate::usage::WriterHandle;
+use crate::working::{KeyRow, Working};
+
+/// How long a failed look at the store is left alone.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// How often the last holders of an old snapshot are counted.
+const RETIRE_POLL: Duration = Duration::from_micros(50);
+
+/// Deployments in use, compiled once and shared by their stages.
+type Compiled = HashMap<String, Weak<Deployed>>;
+
+pub struct Builder {
+    store: Store,
+    feed: Feed,
+    working: Working,
+    compiled: Compiled,
+    current: Arc<ArcSwap<Snapshot>>,
+    writer: WriterHandle,
+}
+
+/// What changed, by noun; deployments and resources are not here because nobody sees them before a
+/// stage points at them.
+#[derive(Default)]
+struct Touched {
+    apis: BTreeSet<String>,
+    plans: BTreeSet<String>,
+    keys: BTreeSet<String>,
+    extensions: BTreeSet<(String, String)>,
+}
+
+impl Touched {
+    fn note(&mut self, change: Change) {
+        match change {
+            Change::RestApi(id) | Change::Stage { api: id, .. } => drop(self.apis.insert(id)),
+            Change::UsagePlan(id) => drop(self.plans.insert(id)),
+            Change::ApiKey(id) | Change::PlanKey { key: id, .. } => drop(self.keys.insert(id)),
+            Change::Extension { plan, key } => drop(self.extensions.insert((plan, key))),
+            _ => {}
+        }
+    }
+}
+
+/// The rows behind [`Touched`], read at one moment.
+#[derive(Default)]
+struct Rows {
+    apis: Vec<(String, Option<ApiRows>)>,
+    plans: Vec<(String, Option<UsagePlan>)>,
+    keys: Vec<KeyRow>,
+    keys_gone: HashSet<KeyId>,
+    extensions: Vec<(String, String, Option<Extension>)>,
+}
+
+type ApiRows = (RestApi, Vec<(Stage, Arc<Deployed>)>);
+
+impl Builder {
+    /// Loads everything the store has and puts the first snapshot in place.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn start(
+        store: Store,
+        mut working: Working,
+        current: Arc<ArcSwap<Snapshot>>,
+        writer: WriterHandle,
+    ) -> Result<Builder, StoreError> {
+        let feed = store.feed();
+        let (rows, compiled) = store.read(|reader| read_all(reader)).await?;
+        let adoption = take_in(&mut working, rows);
+        let mut builder = Builder { store, feed, working, compiled, current, writer };
+        builder.put_in_place(adoption).await;
+        Ok(builder)
+    }
+
+    /// The working copy, to set how later buckets are born.
+    pub fn working(&mut self) -> &mut Working {
+        &mut self.working
+    }
+
+    /// Follows the store; ends only when it is dropped.
+    pub async fn follow(mut self, time: &Time) {
+        loop {
+            let changes = self.feed.next().await;
+            let revision = self.feed.revision();
+            let mut touched = Touched::default();
+            changes.into_iter().for_each(|change| touched.note(change));
+            let rows = self.read(Arc::new(touched)).await;
+            self.working.serving_since(time.now().ticks);
+            let adoption = take_in(&mut self.working, rows);
+            self.put_in_place(adoption).await;
+            self.feed.adopted(revision);
+        }
+    }
+
+    /// Reads what changed; a store that cannot be read is asked again, for nothing may be left out.
+    async fn read(&mut self, touched: Arc<Touched>) -> Rows {
+        loop {
+            let wanted = Arc::clone(&touched);
+            let compiled = std::mem::take(&mut self.compiled);
+            match self.store.read(move |reader| read_touched(reader, &wanted, compiled)).await {
+                Ok((rows, compiled)) => {
+                    self.compiled = compiled;
+                    return rows;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a change cannot be read from the store; trying again");
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            }
+        }
+    }
+
+    /// The writer first: it must know a counter before a request can name it.
+    async fn put_in_place(&mut self, mut adoption: Adoption) {
+        adoption.counters = std::mem::take(&mut self.working.new_counters);
+        self.writer.adopt(adoption).await;
+        let old = self.current.swap(Arc::new(self.working.snapshot()));
+        while Arc::strong_count(&old) > 1 {
+            tokio::time::sleep(RETIRE_POLL).await;
+        }
+    }
+}
+
+/// Takes rows into the working copy; what remains is what the writer has to know.
+fn take_in(working: &mut Working, rows: Rows) -> Adoption {
+    let mut adoption = Adoption::default();
+    for (id, api) in rows.apis {
+        working.set_api(&id, api);
+    }
+    for (id, plan) in rows.plans {
+        let index = working.set_plan(&id, plan.as_ref());
+        let quota = plan.and_then(|plan| plan.quota);
+        adoption.plans.push((index, id, quota));
+    }
+    working.set_keys(rows.keys, &rows.keys_gone);
+    for (plan, key, extension) in rows.extensions {
+        let index: PlanIndex = working.plan_index(&plan);
+        if let Some(key) = KeyId::new(&key) {
+            adoption.extensions.push((index, key, extension));
+        }
+    }
+    adoption
+}
+
+fn read_all(reader: &Reader<'_>) -> Result<(Rows, Compiled), StoreError> {
+    let mut rows = Rows::default();
+    let mut compiled = Compiled::new();
+    for api in reader.list::<RestApi>("")? {
+        let id = api.id.clone();
+        rows.apis.push((id, Some(api_rows(reader, api, &mut compiled)?)));
+    }
+    for plan in reader.list::<UsagePlan>("")? {
+        rows.plans.push((plan.id.clone(), Some(plan)));
+    }
+    let mut plans_of: HashMap<String, Vec<String>> = HashMap::new();
+    reader.for_each_plan_key(|plan, key| {
+        plans_of.entry(key.to_owned()).or_default().push(plan.to_owned());
+    })?;
+    reader.for_each_key(|row| {
+        if let Some(id) = known(&row.id) {
+            let plan_ids = plans_of.remove(&row.id).unwrap_or_default();
+            rows.keys.push(KeyRow { digest: row.digest, id, enabled: row.enabled, plan_ids });
+        }
+    })?;
+    reader.for_each_extension(|extension| {
+        let (plan, key) = (extension.plan_id.clone(), extension.key_id.clone());
+        rows.extensions.push((plan, key, Some(extension)));
+    })?;
+    Ok((rows, compiled))
+}
+
+fn read_touched(
+    reader: &Reader<'_>,
+    touched: &Touched,
+    mut compiled: Compiled,
+) -> Result<(Rows, Compiled), StoreError> {
+    let mut rows = Rows::default();
+    for id in &touched.apis {
+        let api = match reader.get::<RestApi>("", id)? {
+            Some(api) => Some(api_rows(reader, api, &mut compiled)?),
+            None => None,
+        };
+        rows.apis.push((id.clone(), api));
+    }
+    for id in &touched.plans {
+        rows.plans.push((id.clone(), reader.get::<UsagePlan>("", id)?));
+    }
+    for key in &touched.keys {
+        let Some(id) = known(key) else { continue };
+        match reader.key_row(key)? {
+            Some(row) => {
+                let plan_ids = reader.key_plans(key)?;
+                rows.keys.push(KeyRow { digest: row.digest, id, enabled: row.enabled, plan_ids });
+            }
+            None => drop(rows.keys_gone.insert(id)),
+        }
+    }
+    for (plan, key) in &touched.extensions {
+        rows.extensions.push((plan.clone(), key.clone(), reader.extension(plan, key)?));
+    }
+    compiled.retain(|_, deployed| deployed.strong_count() > 0);
+    Ok((rows, compiled))
+}
+
+/// An API's stages, each with its deployment; one that was never compiled is compiled here, off the
+/// request threads.
+fn api_rows(reader: &Reader<'_>, api: RestApi, compiled: &mut Compiled) -> Result<ApiRows, StoreError> {
+    let mut stages = Vec::new();
+    for stage in reader.list::<Stage>(&api.id)? {
+        let known = compiled.get(&stage.deployment_id).and_then(Weak::upgrade);
+        let deployed = match known {
+            Some(deployed) => deployed,
+            None => {
+                let id = &stage.deployment_id;
+                let content = reader.get::<DeploymentContent>(id, id)?.unwrap_or_else(|| {
+                    tracing::error!(deployment_id = %id, "a stage points at a deployment without content: nothing can be called there");
+                    DeploymentContent::default()
+                });
+                let deployed = Arc::new(Deployed::compile(&content));
+                compiled.insert(stage.deployment_id.clone(), Arc::downgrade(&deployed));
+                deployed
+            }
+        };
+        stages.push((stage, deployed));
+    }
+    Ok((api, stages))
+}
+
+fn known(key_id: &str) -> Option<KeyId> {
+    let id = KeyId::new(key_id);
+    if id.is_none() {
+        tracing::error!(key_id, "an API key's id has not the form that this version makes; the key is ignored");
+    }
+    id
+}

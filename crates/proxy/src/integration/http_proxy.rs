@@ -1,0 +1,226 @@
+//! HTTP_PROXY: the request goes on as it came, the answer comes back as it was given.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use http::header::{CONTENT_LENGTH, CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::{Method, Request, Response, Uri, Version};
+use smallvec::SmallVec;
+use tollgate_entity as entity;
+
+use super::Integrations;
+use crate::body::{Body, Fate, RequestBody, UpstreamBody};
+use crate::deployed::Misconfigured;
+use crate::gateway_response::{BadRequest, IntegrationFault, Refused};
+use crate::invocation::Invocation;
+use crate::mapping::context::X_API_KEY;
+use crate::mapping::expression::{Expression, Values};
+use crate::mapping::query;
+use crate::mapping::uri::{Target, UriTemplate};
+use crate::net::headers;
+use crate::snapshot::Stage;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+const X_AMZN_API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
+
+/// A compiled HTTP_PROXY integration.
+#[derive(Debug)]
+pub struct HttpProxy {
+    /// None passes the caller's verb on.
+    method: Option<Method>,
+    uri: UriTemplate,
+    headers: Vec<(HeaderName, Expression)>,
+    /// By name, as it is written in a query.
+    queries: Vec<(Box<str>, Expression)>,
+    /// Until the head of the answer.
+    timeout: Duration,
+}
+
+/// Headers that a mapping must not set: they frame the message or are the gateway's own.
+static NOT_MAPPED: [HeaderName; 8] =
+    [CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, X_AMZN_TRACE_ID];
+
+impl HttpProxy {
+    pub(super) fn compile(
+        resource_path: &str,
+        integration: &entity::Integration,
+    ) -> Result<HttpProxy, Misconfigured> {
+        refuse_unsupported(integration)?;
+        let uri = integration.uri.as_deref().ok_or_else(|| Misconfigured::new("the integration has no URI"))?;
+        let method = match integration.http_method.as_deref() {
+            None | Some("ANY") => None,
+            Some(verb) => Some(verb.parse().map_err(|_| Misconfigured::new(format!("{verb} is no HTTP method")))?),
+        };
+        let mut paths = BTreeMap::new();
+        let (mut headers, mut queries) = (Vec::new(), Vec::new());
+        for (target, text) in integration.request_parameters.iter().flatten() {
+            let expression = Expression::of_request(text, resource_path)?;
+            let bad = || Misconfigured::new(format!("{target} is not a request parameter"));
+            let name = target.strip_prefix("integration.request.").ok_or_else(bad)?;
+            match name.split_once('.').ok_or_else(bad)? {
+                ("path", name) => drop(paths.insert(name, expression)),
+                ("querystring", name) if passes_anyway(&expression, name) => {}
+                ("querystring", name) => queries.push((query::encoded(name).into(), expression)),
+                ("header", name) => headers.push((header_target(name)?, expression)),
+                _ => return Err(bad()),
+            }
+        }
+        let uri = UriTemplate::compile(uri, resource_path, &paths)?;
+        let timeout = Duration::from_millis(integration.timeout_in_millis.max(1) as u64);
+        Ok(HttpProxy { method, uri, headers, queries, timeout })
+    }
+
+    pub(super) async fn send(
+        &self,
+        with: &Integrations,
+        stage: &Stage,
+        call: &mut Invocation,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Body>, Refused> {
+        let (target, mut outbound) = self.outbound(with, stage, call, request)?;
+        let is_head = outbound.method() == Method::HEAD && call.http_method == Method::HEAD;
+        let bytes_max = outbound.body().bytes_max();
+        let fate = outbound.body_mut().watch();
+        let started = Instant::now();
+        let calling = with.pool.call(&target.origin, outbound, started);
+        let result = tokio::time::timeout(self.timeout, calling).await;
+        call.integration_latency = Some(started.elapsed());
+        let (response, lease) = match result {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(fault)) => {
+                let body = fate.map_or(Fate::Complete, |fate| fate.get());
+                return Err(refused(fault, body, bytes_max));
+            }
+            Err(_elapsed) => return Err(Refused::IntegrationTimeout),
+        };
+        call.integration_status = Some(response.status().as_u16());
+        if response.status().is_informational() {
+            return Err(Refused::IntegrationFailure(IntegrationFault::Answer)); // a tunnel nobody asked for
+        }
+        let (mut head, incoming) = response.into_parts();
+        headers::strip_response(&mut head.headers, is_head);
+        head.version = Version::HTTP_11;
+        let body = UpstreamBody::new(incoming, lease, fate, with.answer_patience);
+        Ok(Response::from_parts(head, Body::upstream(body)))
+    }
+
+    /// The request as the upstream gets it, and where that is.
+    fn outbound(
+        &self,
+        with: &Integrations,
+        stage: &Stage,
+        call: &Invocation,
+        request: Request<RequestBody>,
+    ) -> Result<(Target, Request<RequestBody>), Refused> {
+        let (mut head, body) = request.into_parts();
+        let values = Values { call, stage, request_headers: &head.headers };
+        let target = self.target(&values)?;
+        let mapped: SmallVec<[(HeaderName, HeaderValue); 4]> = self.mapped_headers(&values);
+
+        headers::strip_request(&mut head.headers, body.is_chunked());
+        if !with.forwards_api_key {
+            head.headers.remove(X_API_KEY);
+        }
+        head.headers.insert(HOST, target.origin.host_header.clone());
+        introduce(&mut head.headers, stage, call);
+        for (name, value) in mapped {
+            head.headers.insert(name, value);
+        }
+
+        let mut outbound = Request::new(body);
+        *outbound.method_mut() = self.method.clone().unwrap_or(head.method);
+        *outbound.uri_mut() = Uri::from(target.path.clone());
+        *outbound.headers_mut() = head.headers;
+        Ok((target, outbound))
+    }
+
+    fn target(&self, values: &Values<'_>) -> Result<Target, Refused> {
+        let mut mapped = Vec::new();
+        for (name, expression) in &self.queries {
+            for value in expression.every_value(values) {
+                mapped.push((&**name, query::encoded(&value)));
+            }
+        }
+        self.uri.target(values, values.call.uri.query(), &mapped)
+    }
+
+    /// What has no value, or one that no header can hold, is not set.
+    fn mapped_headers(&self, values: &Values<'_>) -> SmallVec<[(HeaderName, HeaderValue); 4]> {
+        let value = |expression: &Expression| {
+            let text = expression.value(values).map(Cow::into_owned)?;
+            HeaderValue::try_from(text).ok()
+        };
+        self.headers.iter().filter_map(|(name, from)| Some((name.clone(), value(from)?))).collect()
+    }
+}
+
+/// The caller's whole query goes on, so mapping a parameter to itself changes nothing.
+fn passes_anyway(expression: &Expression, name: &str) -> bool {
+    matches!(expression, Expression::Query(own) | Expression::EveryQuery(own) if **own == *name)
+}
+
+fn header_target(name: &str) -> Result<HeaderName, Misconfigured> {
+    let header = HeaderName::from_bytes(name.as_bytes()).ok();
+    let allowed = header.filter(|header| !NOT_MAPPED.contains(header) && *header != X_AMZN_API_ID);
+    allowed.ok_or_else(|| Misconfigured::new(format!("header {name} cannot be mapped")))
+}
+
+fn refuse_unsupported(integration: &entity::Integration) -> Result<(), Misconfigured> {
+    let unsupported = |what: &str| Err(Misconfigured::new(format!("{what} is not supported")));
+    if integration.connection_type.as_deref().is_some_and(|kind| kind != "INTERNET") {
+        return unsupported("connectionType other than INTERNET");
+    }
+    if integration.tls_config.is_some_and(|tls| tls.insecure_skip_verification) {
+        return unsupported("insecureSkipVerification");
+    }
+    if integration.content_handling.is_some() {
+        return unsupported("contentHandling");
+    }
+    Ok(())
+}
+
+/// Tells the upstream who is calling and by which way.
+fn introduce(headers: &mut HeaderMap, stage: &Stage, call: &Invocation) {
+    let peer = &call.peer;
+    headers.insert(X_FORWARDED_FOR, forwarded_for(headers, &peer.remote_ip));
+    headers.insert(X_FORWARDED_PORT, peer.local_port.clone());
+    let protocol = if peer.is_tls { "https" } else { "http" };
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(protocol));
+    if !headers.contains_key(X_AMZN_TRACE_ID)
+        && let Ok(trace) = HeaderValue::try_from(call.ids.trace(call.received_ms))
+    {
+        headers.insert(X_AMZN_TRACE_ID, trace);
+    }
+    if let Ok(api_id) = HeaderValue::from_str(&stage.api_id) {
+        headers.insert(X_AMZN_API_ID, api_id);
+    }
+}
+
+/// What the caller says of the way before us, and the caller's own address.
+fn forwarded_for(headers: &HeaderMap, remote: &HeaderValue) -> HeaderValue {
+    if !headers.contains_key(X_FORWARDED_FOR) {
+        return remote.clone();
+    }
+    let mut all = Vec::new();
+    for value in headers.get_all(X_FORWARDED_FOR).iter().chain([remote]) {
+        if !all.is_empty() {
+            all.extend_from_slice(b", ");
+        }
+        all.extend_from_slice(value.as_bytes());
+    }
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(all)).unwrap_or_else(|_| remote.clone())
+}
+
+/// When the caller's body was the reason, the caller is told that.
+fn refused(fault: IntegrationFault, body: Fate, bytes_max: u64) -> Refused {
+    match body {
+        Fate::TooLarge => Refused::RequestTooLarge { bytes_max },
+        Fate::TooSlow => Refused::SlowBody,
+        Fate::Broken => Refused::BadRequest(BadRequest::Body),
+        Fate::Streaming | Fate::Complete => Refused::IntegrationFailure(fault),
+    }
+}

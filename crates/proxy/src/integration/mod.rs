@@ -1,0 +1,78 @@
+//! Where a method's calls go: one function to compile what was set up, one to make the call.
+
+mod http_proxy;
+mod lenient;
+mod mock;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use tollgate_entity as entity;
+use tollgate_entity::IntegrationType;
+
+pub use self::http_proxy::HttpProxy;
+pub use self::mock::Mock;
+use crate::body::{Body, RequestBody};
+use crate::deployed::Misconfigured;
+use crate::gateway_response::Refused;
+use crate::invocation::Invocation;
+use crate::net::upstream::Pool;
+
+/// A compiled integration.
+#[derive(Debug)]
+pub enum Integration {
+    Http(HttpProxy),
+    Mock(Mock),
+}
+
+/// Compiles an integration of a method of the resource at this path. What is not supported is an
+/// error, and AWS's 500 at the call.
+pub fn compile(
+    resource_path: &str,
+    integration: &entity::Integration,
+) -> Result<Integration, Misconfigured> {
+    match integration.integration_type {
+        IntegrationType::HttpProxy => HttpProxy::compile(resource_path, integration).map(Integration::Http),
+        IntegrationType::Mock => Mock::compile(integration).map(Integration::Mock),
+        IntegrationType::Http | IntegrationType::Aws | IntegrationType::AwsProxy => {
+            let text = format!("integrations of type {:?} are not supported", integration.integration_type);
+            Err(Misconfigured::new(text))
+        }
+    }
+}
+
+/// What one worker calls integrations with.
+pub struct Integrations {
+    pub pool: Pool,
+    /// Whether `x-api-key` travels on, as it does on AWS.
+    pub forwards_api_key: bool,
+    /// How long an answer that has begun may pause.
+    pub answer_patience: Duration,
+}
+
+/// Milliseconds an answer that has begun may pause before it is cut.
+pub const ANSWER_PAUSE_MS_DEFAULT: u64 = 60_000;
+
+impl Integrations {
+    /// Makes the call. Its stage and route must be known.
+    pub async fn send(
+        &self,
+        call: &mut Invocation,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Body>, Refused> {
+        let Some(stage) = call.stage.clone() else {
+            return Err(Refused::Internal);
+        };
+        let method = call.route.as_ref().and_then(|route| stage.deployed.methods.get(route.method as usize));
+        let integration = method.ok_or(Refused::Internal)?.integration.as_ref();
+        let mut response = match integration.map_err(Clone::clone)? {
+            Integration::Http(http) => http.send(self, &stage, call, request).await?,
+            Integration::Mock(mock) => mock.answer(&stage, call, request).await?,
+        };
+        call.ids.stamp(response.headers_mut());
+        Ok(response)
+    }
+}

@@ -1,0 +1,198 @@
+//! One call as far as it is known: what mapping expressions and the access log read.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::{Method as HttpMethod, Request, Uri, Version};
+
+use crate::deployed::Method;
+use crate::gateway_response::Reason;
+use crate::key_index::KeyId;
+use crate::net::connection::Peer;
+use crate::route::{MethodIndex, Spans};
+use crate::snapshot::{Plan, Stage};
+
+/// A call. Filled in as it makes its way; what is absent was not reached.
+#[derive(Clone)]
+pub struct Invocation {
+    pub ids: RequestIds,
+    pub received: Instant,
+    /// The same moment in milliseconds since 1970.
+    pub received_ms: i64,
+    pub http_method: HttpMethod,
+    /// In origin form.
+    pub uri: Uri,
+    pub version: Version,
+    pub peer: Arc<Peer>,
+    pub host: Option<HeaderValue>,
+    pub user_agent: Option<HeaderValue>,
+    pub stage: Option<Arc<Stage>>,
+    pub route: Option<Routed>,
+    /// The id of the key the call is counted under; never its value.
+    pub api_key_id: Option<KeyId>,
+    pub usage_plan: Option<Arc<Plan>>,
+    pub refused: Option<Reason>,
+    pub integration_status: Option<u16>,
+    pub integration_latency: Option<Duration>,
+}
+
+/// Where a call goes in its stage's deployment.
+#[derive(Clone, Debug)]
+pub struct Routed {
+    pub method: MethodIndex,
+    path: RoutedPath,
+    /// Of the path's variables, outermost first.
+    spans: Spans,
+}
+
+/// The path below the stage: most often a piece of the URI as it came.
+#[derive(Clone, Debug)]
+enum RoutedPath {
+    InUri(Range<usize>),
+    Made(Box<str>),
+}
+
+impl Invocation {
+    /// A call that has just come in.
+    pub fn new<B>(request: &Request<B>, peer: &Arc<Peer>, ids: RequestIds, received: Instant, received_ms: i64) -> Self {
+        Invocation {
+            ids,
+            received,
+            received_ms,
+            http_method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            peer: Arc::clone(peer),
+            host: request.headers().get(HOST).cloned(),
+            user_agent: request.headers().get(USER_AGENT).cloned(),
+            stage: None,
+            route: None,
+            api_key_id: None,
+            usage_plan: None,
+            refused: None,
+            integration_status: None,
+            integration_latency: None,
+        }
+    }
+
+    /// Notes what the router found. `path` is what it was asked for and the spans lie in, most often
+    /// a piece of this call's own URI.
+    pub fn set_route(&mut self, method: MethodIndex, path: &Cow<'_, str>, spans: Spans) {
+        let whole = self.uri.path();
+        let start = (path.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        let is_piece = matches!(path, Cow::Borrowed(_)) && whole.get(start..).is_some_and(|rest| rest.starts_with(&**path));
+        let path = match is_piece {
+            true => RoutedPath::InUri(start..start + path.len()),
+            false => RoutedPath::Made((&**path).into()),
+        };
+        self.route = Some(Routed { method, path, spans });
+    }
+
+    /// The method called, once it is known.
+    pub fn method(&self) -> Option<&Method> {
+        let index = self.route.as_ref()?.method;
+        self.stage.as_ref()?.deployed.methods.get(index as usize)
+    }
+
+    /// The path below the stage, as it was routed.
+    pub fn routed_path(&self) -> Option<&str> {
+        match &self.route.as_ref()?.path {
+            RoutedPath::InUri(range) => self.uri.path().get(range.clone()),
+            RoutedPath::Made(path) => Some(path),
+        }
+    }
+
+    /// The value of a path variable in the caller's own spelling.
+    pub fn path_parameter(&self, index: usize) -> Option<&str> {
+        let span = self.route.as_ref()?.spans.get(index)?;
+        self.routed_path()?.get(span.start as usize..span.end as usize)
+    }
+
+    /// `$context.path`, in pieces: with the stage, without the query.
+    pub fn context_path(&self) -> [&str; 3] {
+        match (&self.stage, self.routed_path()) {
+            (Some(stage), Some(path)) => ["/", &stage.name, path],
+            _ => [self.uri.path(), "", ""],
+        }
+    }
+}
+
+/// The two names every call has, made of random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestIds {
+    request: [u8; 36],
+    extended: [u8; 16],
+}
+
+pub const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+pub const X_AMZ_APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
+
+impl RequestIds {
+    /// A version 4 UUID, and AWS's second id: sixteen characters of base64.
+    pub fn new(random: [u8; 27]) -> Self {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut bytes = random;
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let mut request = [b'-'; 36];
+        let mut at = 0;
+        for (index, byte) in bytes[..16].iter().enumerate() {
+            if matches!(index, 4 | 6 | 8 | 10) {
+                at += 1;
+            }
+            request[at] = HEX[usize::from(byte >> 4)];
+            request[at + 1] = HEX[usize::from(byte & 15)];
+            at += 2;
+        }
+        let mut extended = [b'='; 16];
+        for (index, letter) in extended[..15].iter_mut().enumerate() {
+            let (byte, shift) = (16 + index * 6 / 8, index * 6 % 8);
+            let pair = u16::from(bytes[byte]) << 8 | u16::from(bytes.get(byte + 1).copied().unwrap_or(0));
+            *letter = BASE64[usize::from(pair >> (10 - shift) & 63)];
+        }
+        RequestIds { request, extended }
+    }
+
+    pub fn request(&self) -> &str {
+        std::str::from_utf8(&self.request).unwrap_or_default()
+    }
+
+    pub fn extended(&self) -> &str {
+        std::str::from_utf8(&self.extended).unwrap_or_default()
+    }
+
+    /// Puts both in an answer's headers.
+    pub fn stamp(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_bytes(&self.request) {
+            headers.insert(X_AMZN_REQUEST_ID, value);
+        }
+        if let Ok(value) = HeaderValue::from_bytes(&self.extended) {
+            headers.insert(X_AMZ_APIGW_ID, value);
+        }
+    }
+
+    /// AWS's trace id for this call: the time and 24 digits of the request id.
+    pub fn trace(&self, received_ms: i64) -> String {
+        let seconds = received_ms.div_euclid(1000);
+        let digits = self.request().replace('-', "");
+        format!("Root=1-{seconds:08x}-{}", digits.get(..24).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_the_shape_of_aws() {
+        let random: [u8; 27] = std::array::from_fn(|index| (index * 37) as u8);
+        let ids = RequestIds::new(random);
+        assert_eq!(ids.request(), "00254a6f-94b9-4e03-a84d-7297bce1062b");
+        assert_eq!(ids.extended(), "UHWav-QJLlN4ncI=");
+        assert_eq!(ids.trace(1_700_000_000_999), "Root=1-6553f100-00254a6f94b94e03a84d7297");
+    }
+}

@@ -1,0 +1,137 @@
+//! Follows a chunked request body byte by byte, only to know where it ends; anything loose is refused.
+
+use super::inspect::Fault;
+
+/// Digits of a chunk size; more cannot be a body anyone accepts.
+const SIZE_DIGITS_MAX: u8 = 15;
+/// Bytes of chunk extensions on one chunk.
+const EXTENSION_BYTES_MAX: u16 = 256;
+/// Bytes of the trailer section.
+const TRAILER_BYTES_MAX: u16 = 8 * 1024;
+
+/// Where in the body we are.
+#[derive(Clone, Copy, Debug)]
+pub enum Chunked {
+    Size { digits: u8, size: u64 },
+    Extension { bytes: u16, size: u64 },
+    SizeEnd { size: u64 },
+    Data { left: u64 },
+    DataCr,
+    DataLf,
+    TrailerLine { bytes: u16, empty: bool },
+    TrailerLf { bytes: u16, empty: bool },
+}
+
+impl Chunked {
+    pub const START: Chunked = Chunked::Size { digits: 0, size: 0 };
+
+    /// Takes bytes up to the end of the body or of what there is. Says how many were taken and
+    /// whether the body has ended.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<(usize, bool), Fault> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if let Chunked::Data { left } = self {
+                let run = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len() - at);
+                at += run;
+                *left -= run as u64;
+                if *left == 0 {
+                    *self = Chunked::DataCr;
+                }
+                continue;
+            }
+            let Some(next) = self.after(bytes[at])? else {
+                return Ok((at + 1, true));
+            };
+            *self = next;
+            at += 1;
+        }
+        Ok((at, false))
+    }
+
+    /// The state after one byte of framing; none when it was the last of the body.
+    fn after(self, byte: u8) -> Result<Option<Chunked>, Fault> {
+        let next = match (self, byte) {
+            (Chunked::Size { digits, size }, _) if byte.is_ascii_hexdigit() => {
+                if digits >= SIZE_DIGITS_MAX {
+                    return Err(Fault::BadChunk);
+                }
+                let size = size * 16 + u64::from(hex(byte));
+                Chunked::Size { digits: digits + 1, size }
+            }
+            (Chunked::Size { digits: 1.., size }, b'\r') => Chunked::SizeEnd { size },
+            (Chunked::Size { digits: 1.., size }, b';') => Chunked::Extension { bytes: 0, size },
+            (Chunked::Extension { size, .. }, b'\r') => Chunked::SizeEnd { size },
+            (Chunked::Extension { bytes, size }, b'\t' | b' '..=b'~') if bytes < EXTENSION_BYTES_MAX => {
+                Chunked::Extension { bytes: bytes + 1, size }
+            }
+            (Chunked::SizeEnd { size: 0 }, b'\n') => Chunked::TrailerLine { bytes: 0, empty: true },
+            (Chunked::SizeEnd { size }, b'\n') => Chunked::Data { left: size },
+            (Chunked::DataCr, b'\r') => Chunked::DataLf,
+            (Chunked::DataLf, b'\n') => Chunked::START,
+            (Chunked::TrailerLine { bytes, empty }, b'\r') => Chunked::TrailerLf { bytes, empty },
+            (Chunked::TrailerLine { bytes, .. }, b'\t' | b' '..=b'~' | 0x80..)
+                if bytes < TRAILER_BYTES_MAX =>
+            {
+                Chunked::TrailerLine { bytes: bytes + 1, empty: false }
+            }
+            (Chunked::TrailerLf { empty: true, .. }, b'\n') => return Ok(None),
+            (Chunked::TrailerLf { bytes, .. }, b'\n') => Chunked::TrailerLine { bytes, empty: true },
+            _ => return Err(Fault::BadChunk),
+        };
+        Ok(Some(next))
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit.wrapping_sub(b'A') + 10,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(bytes: &[u8]) -> Result<(usize, bool), Fault> {
+        let mut state = Chunked::START;
+        state.take(bytes)
+    }
+
+    #[test]
+    fn a_body_ends_after_its_trailers_wherever_it_is_split() {
+        let body = b"5;a=b\r\nhello\r\nA\r\n0123456789\r\n0\r\nx-sum: 1\r\n\r\n";
+        let more = [body.as_slice(), b"GET /"].concat();
+        assert_eq!(whole(&more), Ok((body.len(), true)));
+        for split in 1..body.len() {
+            let mut state = Chunked::START;
+            assert_eq!(state.take(&body[..split]), Ok((split, false)));
+            assert_eq!(state.take(&more[split..]), Ok((body.len() - split, true)));
+        }
+    }
+
+    #[test]
+    fn loose_framing_is_refused() {
+        let long_extension = [b"1;".as_slice(), &[b'x'; 300], b"\r\n"].concat();
+        let long_trailer = [b"0\r\nx: ".as_slice(), &[b'x'; 9000], b"\r\n\r\n"].concat();
+        for bad in [
+            b"\r\n".as_slice(),
+            b"g\r\n",
+            b"+5\r\nhello\r\n",
+            b"0x5\r\nhello\r\n",
+            b"5 \r\nhello\r\n",
+            b"5\nhello\r\n",
+            b"5\r\nhelloX\r\n",
+            b"5\r\nhello\n0\r\n\r\n",
+            b"0\r\n\n",
+            b"0\r\nx: a\nb: c\r\n\r\n",
+            b"1;a\x00b\r\nx\r\n",
+            b"ffffffffffffffff\r\n",
+            &long_extension,
+            &long_trailer,
+        ] {
+            assert_eq!(whole(bad), Err(Fault::BadChunk), "{:?}", String::from_utf8_lossy(bad));
+        }
+    }
+}

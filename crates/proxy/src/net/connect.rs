@@ -1,0 +1,193 @@
+//! Opens connections to upstreams: resolve, check the address, connect, verify.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::address::AddressRules;
+use super::origin::Origin;
+use crate::gateway_response::IntegrationFault;
+
+/// Milliseconds until a connection must stand, name and handshake included.
+pub const CONNECT_TIMEOUT_MS_DEFAULT: u64 = 5_000;
+
+/// Opens connections; shared by all workers.
+pub struct Connector {
+    rules: AddressRules,
+    tls: TlsConnector,
+    timeout: Duration,
+}
+
+/// Why a bundle of certificates cannot be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRoots {
+    #[error("cannot read the certificates in {path}: {cause}")]
+    Unreadable { path: String, cause: String },
+    #[error("{path} holds no certificate")]
+    Empty { path: String },
+    #[error("TLS cannot be set up: {0}")]
+    Setup(#[from] rustls::Error),
+}
+
+impl Connector {
+    /// Trusts the machine's own roots and, if given, those in a PEM file.
+    pub fn new(rules: AddressRules, extra_roots: Option<&Path>, timeout: Duration) -> Result<Connector, BadRoots> {
+        let mut roots = RootCertStore::empty();
+        let native = rustls_native_certs::load_native_certs();
+        for error in &native.errors {
+            tracing::warn!(%error, "some of the machine's root certificates cannot be read");
+        }
+        roots.add_parsable_certificates(native.certs);
+        if let Some(path) = extra_roots {
+            add_roots(&mut roots, path)?;
+        }
+        if roots.is_empty() {
+            tracing::warn!("no root certificates: calls to https upstreams will fail");
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let tls = TlsConnector::from(Arc::new(config));
+        Ok(Connector { rules, tls, timeout })
+    }
+
+    /// A new connection to an upstream.
+    pub async fn connect(&self, origin: &Origin) -> Result<Socket, IntegrationFault> {
+        let opening = tokio::time::timeout(self.timeout, self.open(origin));
+        opening.await.unwrap_or(Err(IntegrationFault::Connect))
+    }
+
+    async fn open(&self, origin: &Origin) -> Result<Socket, IntegrationFault> {
+        let stream = self.reach(origin).await?;
+        if !origin.is_tls {
+            return Ok(Socket::Plain(stream));
+        }
+        let name = origin.server_name.clone().ok_or(IntegrationFault::Name)?;
+        match self.tls.connect(name, stream).await {
+            Ok(stream) => Ok(Socket::Tls(Box::new(stream))),
+            Err(error) => {
+                tracing::debug!(host = %origin.host, %error, "TLS with an upstream failed");
+                Err(IntegrationFault::Tls)
+            }
+        }
+    }
+
+    /// The first permitted address that answers.
+    async fn reach(&self, origin: &Origin) -> Result<TcpStream, IntegrationFault> {
+        let resolved: Vec<SocketAddr> = match origin.address {
+            Some(address) => vec![SocketAddr::new(address, origin.port)],
+            None => match tokio::net::lookup_host((&*origin.host, origin.port)).await {
+                Ok(found) => found.collect(),
+                Err(error) => {
+                    tracing::debug!(host = %origin.host, %error, "an upstream's name does not resolve");
+                    return Err(IntegrationFault::Name);
+                }
+            },
+        };
+        let mut fault = IntegrationFault::Address;
+        for address in resolved {
+            if !self.rules.permit(&origin.host, address.ip()) {
+                tracing::warn!(host = %origin.host, %address, "an integration points at an address that may not be called");
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    let _ = stream.set_nodelay(true); // without it calls are slower, not wrong
+                    return Ok(stream);
+                }
+                Err(error) => {
+                    tracing::debug!(host = %origin.host, %address, %error, "an upstream cannot be reached");
+                    fault = IntegrationFault::Connect;
+                }
+            }
+        }
+        Err(fault)
+    }
+}
+
+fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), BadRoots> {
+    let shown = || path.display().to_string();
+    let unreadable = |cause: String| BadRoots::Unreadable { path: shown(), cause };
+    let found = CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?;
+    let mut count = 0;
+    for certificate in found {
+        let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
+        roots.add(certificate).map_err(|e| unreadable(e.to_string()))?;
+        count += 1;
+    }
+    match count {
+        0 => Err(BadRoots::Empty { path: shown() }),
+        _ => Ok(()),
+    }
+}
+
+/// A connection to an upstream.
+pub enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Socket::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Socket::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Socket::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Socket::Plain(stream) => stream.is_write_vectored(),
+            Socket::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Socket::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What the parts that serve one client connection know of each other.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+
+use http::HeaderValue;
+
+use super::inspect::Fault;
+
+/// Shared by a connection's socket, its requests and the listener.
+#[derive(Debug, Default)]
+pub struct Connection {
+    /// `Fault as u8`, 0 for none.
+    fault: AtomicU8,
+    /// Requests whose answers are not finished.
+    open: AtomicU32,
+    waker: OnceLock<Waker>,
+}
+
+impl Connection {
+    /// Why nothing more is read, if so.
+    pub fn fault(&self) -> Option<Fault> {
+        Fault::from_number(self.fault.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_fault(&self, fault: Fault) {
+        self.fault.store(fault as u8, Ordering::Relaxed);
+    }
+
+    /// Whether an answer is still to be finished.
+    pub fn is_answering(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
+    }
+
+    /// Remembers the connection's task, which stays the same for its life.
+    pub(super) fn remember(&self, waker: &Waker) {
+        self.waker.get_or_init(|| waker.clone());
+    }
+
+    pub(super) fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// One request's claim on its connection, from its arrival until its answer is finished or dropped.
+#[derive(Debug)]
+pub struct Exchange(Arc<Connection>);
+
+impl Exchange {
+    pub(super) fn open(connection: Arc<Connection>) -> Exchange {
+        connection.open.fetch_add(1, Ordering::Relaxed);
+        Exchange(connection)
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The two ends of a client connection, with what upstreams are told of them.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    pub is_tls: bool,
+    /// The client's address, as `x-forwarded-for` has it.
+    pub remote_ip: HeaderValue,
+    /// Our port, as `x-forwarded-port` has it.
+    pub local_port: HeaderValue,
+}
+
+impl Peer {
+    /// An IPv4 client of an IPv6 socket is named by its IPv4 address.
+    pub fn new(remote: SocketAddr, local: SocketAddr, is_tls: bool) -> Peer {
+        let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+        let text = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        Peer {
+            remote,
+            local,
+            is_tls,
+            remote_ip: text(remote.ip().to_string()),
+            local_port: HeaderValue::from(local.port()),
+        }
+    }
+}

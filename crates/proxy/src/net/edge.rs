@@ -1,0 +1,147 @@
+//! The rules a request must meet before anything is decided on it: one Host, a target in origin form,
+//! no tunnel, a body that is not too large.
+
+use http::header::HOST;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use hyper::body::Incoming;
+
+use super::client_io::REFUSED_METHOD;
+use super::connection::Connection;
+use crate::body::RequestBody;
+use crate::gateway_response::{BadRequest, Refused};
+
+/// Bytes of a request's body, as on AWS.
+pub const BODY_BYTES_MAX_DEFAULT: u64 = 10 * 1024 * 1024;
+
+/// Makes a request as it is decided on from one as hyper read it; and why it is refused, if it is.
+pub fn receive(
+    request: Request<Incoming>,
+    connection: &Connection,
+    body_bytes_max: u64,
+) -> (Request<RequestBody>, Option<Refused>) {
+    let mut request = request.map(|incoming| RequestBody::new(incoming, body_bytes_max));
+    let refused = check(&mut request, connection, body_bytes_max).err();
+    (request, refused)
+}
+
+fn check(
+    request: &mut Request<RequestBody>,
+    connection: &Connection,
+    body_bytes_max: u64,
+) -> Result<(), Refused> {
+    if request.method().as_str() == REFUSED_METHOD {
+        let fault = connection.fault();
+        *request.method_mut() = unknown_method();
+        return Err(fault.map_or(Refused::BadRequest(BadRequest::Method), Refused::Faulty));
+    }
+    if request.method() == Method::CONNECT {
+        return Err(Refused::BadRequest(BadRequest::Method));
+    }
+    if let Some(origin_form) = origin_form(request.uri(), request.headers())? {
+        let (uri, host) = origin_form;
+        *request.uri_mut() = uri;
+        request.headers_mut().insert(HOST, host);
+    }
+    match http_body::Body::size_hint(request.body()).exact() {
+        Some(length) if length > body_bytes_max => Err(Refused::RequestTooLarge { bytes_max: body_bytes_max }),
+        _ => Ok(()),
+    }
+}
+
+/// How a method is logged that was never read.
+fn unknown_method() -> Method {
+    Method::from_bytes(b"-").unwrap_or_default()
+}
+
+/// The target and Host to go on with, when they are not those that came.
+fn origin_form(uri: &Uri, headers: &HeaderMap) -> Result<Option<(Uri, HeaderValue)>, Refused> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Refused::BadRequest(BadRequest::Host));
+    };
+    if !is_host(host.as_bytes()) {
+        return Err(Refused::BadRequest(BadRequest::Host));
+    }
+    let bad_target = Refused::BadRequest(BadRequest::Target);
+    let Some(authority) = uri.authority() else {
+        return match uri.path().starts_with('/') {
+            true => Ok(None),
+            false => Err(bad_target), // such as `OPTIONS *`
+        };
+    };
+    let is_web = uri.scheme().is_some_and(|s| *s == Scheme::HTTP || *s == Scheme::HTTPS);
+    if !is_web || !is_host(authority.as_str().as_bytes()) {
+        return Err(bad_target);
+    }
+    // The target's authority counts, whatever the Host header says.
+    let target = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad_target)?;
+    Ok(Some((Uri::from(target), host)))
+}
+
+/// A host with an optional port, and nothing that could be taken for more.
+fn is_host(text: &[u8]) -> bool {
+    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let is_bare = |host: &[u8], port: &[u8]| {
+        !host.is_empty() && host.iter().all(is_plain) && port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
+    };
+    match text.iter().rposition(|b| *b == b':') {
+        _ if text.first() == Some(&b'[') => Authority::try_from(text).is_ok() && !text.contains(&b'@'),
+        None => is_bare(text, b""),
+        Some(colon) => is_bare(&text[..colon], &text[colon + 1..]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formed(uri: &str, hosts: &[&str]) -> Result<Option<(String, String)>, Refused> {
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append(HOST, HeaderValue::from_str(host).unwrap());
+        }
+        let formed = origin_form(&uri.parse().unwrap(), &headers)?;
+        Ok(formed.map(|(uri, host)| (uri.to_string(), host.to_str().unwrap().to_owned())))
+    }
+
+    #[test]
+    fn exactly_one_usable_host_is_needed() {
+        let bad = Err(Refused::BadRequest(BadRequest::Host));
+        for hosts in [
+            &[][..],
+            &["a", "a"],
+            &["a", "b"],
+            &[""],
+            &["a b"],
+            &["a,b"],
+            &["a/b"],
+            &["u@a"],
+            &["a:b"],
+            &["a:123456"],
+            &[":80"],
+            &["[::1"],
+        ] {
+            assert_eq!(formed("/x", hosts), bad, "{hosts:?}");
+        }
+        for host in ["a", "a.b-c_d:8080", "127.0.0.1:1", "[::1]:80", "a:"] {
+            assert_eq!(formed("/x?y", &[host]), Ok(None), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_absolute_target_becomes_an_origin_target_and_names_the_host() {
+        let is = |uri: &str, expected: &str| {
+            let expected = Some((expected.to_owned(), "b:81".to_owned()));
+            assert_eq!(formed(uri, &["a"]), Ok(expected), "{uri}");
+        };
+        is("http://b:81/x?y=1", "/x?y=1");
+        is("https://b:81", "/");
+        let bad = Err(Refused::BadRequest(BadRequest::Target));
+        for uri in ["*", "ftp://b/x", "http://u:p@b/x", "b:81"] {
+            assert_eq!(formed(uri, &["a"]), bad, "{uri}");
+        }
+        assert_eq!(formed("http://b/", &[]), Err(Refused::BadRequest(BadRequest::Host)));
+    }
+}

@@ -1,0 +1,228 @@
+//! Headers that end at the gateway, on the way up and on the way back.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    WWW_AUTHENTICATE,
+};
+
+use crate::invocation::{X_AMZ_APIGW_ID, X_AMZN_REQUEST_ID};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+
+/// What no upstream gets: hop-by-hop headers, and those that AWS drops.
+static NOT_SENT_ON: [HeaderName; 16] = [
+    CONNECTION,
+    CONTENT_LENGTH, // written anew from what the body is
+    CONTENT_MD5,
+    EXPECT,
+    HTTP2_SETTINGS,
+    KEEP_ALIVE,
+    MAX_FORWARDS,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    SERVER,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    WWW_AUTHENTICATE,
+];
+
+/// What no client gets.
+static NOT_SENT_BACK: [HeaderName; 6] =
+    [KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
+
+/// What a client gets under another name, as the gateway has its own.
+static RENAMED: [(HeaderName, HeaderName); 6] = [
+    (CONNECTION, HeaderName::from_static("x-amzn-remapped-connection")),
+    (CONTENT_LENGTH, HeaderName::from_static("x-amzn-remapped-content-length")),
+    (DATE, HeaderName::from_static("x-amzn-remapped-date")),
+    (SERVER, HeaderName::from_static("x-amzn-remapped-server")),
+    (X_AMZN_REQUEST_ID, HeaderName::from_static("x-amzn-remapped-x-amzn-requestid")),
+    (X_AMZ_APIGW_ID, HeaderName::from_static("x-amzn-remapped-x-amz-apigw-id")),
+];
+
+/// Headers that `Connection` cannot take away, because the gateway or an upstream decides by them.
+fn is_kept(name: &HeaderName) -> bool {
+    const NAMES: [&str; 8] =
+        ["authorization", "cookie", "forwarded", "host", "origin", "x-api-key", "x-real-ip", "via"];
+    const PREFIXES: [&str; 4] = ["content-", "x-amz", "x-forwarded-", "x-tollgate-"];
+    let name = name.as_str();
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Takes from a request's headers what its upstream is not to see. Trailers are announced on if the
+/// body is chunked, and wished for if the client does.
+pub fn strip_request(headers: &mut HeaderMap, is_chunked: bool) {
+    strip_named(headers);
+    let wants_trailers = names(headers, &TE).any(|name| name.eq_ignore_ascii_case("trailers"));
+    let trailers = is_chunked.then(|| announced(headers)).flatten();
+    for name in &NOT_SENT_ON {
+        headers.remove(name);
+    }
+    if let Some(trailers) = trailers {
+        headers.insert(TRAILER, trailers);
+    }
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    if is_chunked {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Takes from an answer's headers what its client is not to see, and renames what the gateway says
+/// itself. The length is kept for a HEAD request only; otherwise it is written from what the body is.
+pub fn strip_response(headers: &mut HeaderMap, is_head: bool) {
+    strip_named(headers);
+    let length = headers.get(CONTENT_LENGTH).filter(|_| is_head && !headers.contains_key(TRANSFER_ENCODING)).cloned();
+    for name in &NOT_SENT_BACK {
+        headers.remove(name);
+    }
+    for (name, renamed) in &RENAMED {
+        if let Some(value) = headers.remove(name) {
+            headers.insert(renamed.clone(), value);
+        }
+    }
+    if let Some(length) = length.filter(|length| length.as_bytes().iter().all(u8::is_ascii_digit)) {
+        headers.insert(CONTENT_LENGTH, length);
+    }
+}
+
+/// Removes what `Connection` names.
+fn strip_named(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let named: Vec<HeaderName> = names(headers, &CONNECTION)
+        .filter(|name| !name.eq_ignore_ascii_case("close") && !name.eq_ignore_ascii_case("keep-alive"))
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .filter(|name| *name != CONNECTION && *name != TE && !is_kept(name))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// The trailers a client announces, without those that would change what its request means.
+fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut list = String::new();
+    for name in names(headers, &TRAILER) {
+        let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else { continue };
+        if is_kept(&header) || header == HOST || NOT_SENT_ON.contains(&header) {
+            continue;
+        }
+        if !list.is_empty() {
+            list.push_str(", ");
+        }
+        list.push_str(header.as_str());
+    }
+    (!list.is_empty()).then(|| HeaderValue::try_from(list).ok()).flatten()
+}
+
+/// The items of a header that is a list, over all its lines.
+fn names<'a>(headers: &'a HeaderMap, list: &HeaderName) -> impl Iterator<Item = &'a str> + use<'a> {
+    headers
+        .get_all(list)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    fn shown(headers: &HeaderMap) -> Vec<String> {
+        let mut lines: Vec<String> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn hop_by_hop_headers_end_here_and_connection_cannot_remove_what_counts() {
+        let mut headers = map(&[
+            ("connection", "close, X-Hop, x-api-key, Host"),
+            ("connection", "authorization, x-forwarded-for, content-length, te, x-amzn-trace-id"),
+            ("x-hop", "gone"),
+            ("x-api-key", "kept"),
+            ("host", "kept"),
+            ("authorization", "kept"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-amzn-trace-id", "kept"),
+            ("keep-alive", "timeout=5"),
+            ("upgrade", "websocket"),
+            ("http2-settings", "x"),
+            ("expect", "100-continue"),
+            ("te", "gzip"),
+            ("proxy-authorization", "x"),
+            ("accept", "*/*"),
+        ]);
+        strip_request(&mut headers, false);
+        let expected = [
+            "accept: */*",
+            "authorization: kept",
+            "host: kept",
+            "x-amzn-trace-id: kept",
+            "x-api-key: kept",
+            "x-forwarded-for: 1.2.3.4",
+        ];
+        assert_eq!(shown(&headers), expected);
+    }
+
+    #[test]
+    fn trailers_are_announced_and_wished_for_on_the_next_hop() {
+        let pairs = [("te", "gzip, trailers"), ("trailer", "X-Sum, content-length, host, x-api-key"), ("trailer", "x-b")];
+        let mut headers = map(&pairs);
+        strip_request(&mut headers, true);
+        let expected = ["connection: te", "te: trailers", "trailer: x-sum, x-b", "transfer-encoding: chunked"];
+        assert_eq!(shown(&headers), expected);
+        let mut headers = map(&pairs[1..]);
+        strip_request(&mut headers, false);
+        assert_eq!(shown(&headers), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_gateway_says_itself_is_renamed_in_answers() {
+        let pairs = [
+            ("connection", "keep-alive, x-hop"),
+            ("x-hop", "gone"),
+            ("content-length", "12"),
+            ("date", "then"),
+            ("server", "them"),
+            ("keep-alive", "timeout=5"),
+            ("content-type", "text/plain"),
+        ];
+        let mut headers = map(&pairs);
+        strip_response(&mut headers, false);
+        let mut expected = vec![
+            "content-type: text/plain",
+            "x-amzn-remapped-connection: keep-alive, x-hop",
+            "x-amzn-remapped-content-length: 12",
+            "x-amzn-remapped-date: then",
+            "x-amzn-remapped-server: them",
+        ];
+        assert_eq!(shown(&headers), expected);
+        let mut headers = map(&pairs);
+        strip_response(&mut headers, true);
+        expected.insert(0, "content-length: 12");
+        assert_eq!(shown(&headers), expected);
+    }
+}

@@ -1,0 +1,21 @@
+//! Sockets: clients' connections and upstreams', and what must hold at the edge.
+
+pub mod address;
+mod chunked;
+pub mod client_io;
+pub mod connect;
+pub mod connection;
+pub mod edge;
+pub mod headers;
+pub mod inspect;
+pub mod listener;
+pub mod origin;
+pub mod serving;
+pub mod stall;
+pub mod upstream;
+mod worker;
+
+#[cfg(test)]
+mod edge_tests;
+#[cfg(test)]
+pub(crate) mod testing;

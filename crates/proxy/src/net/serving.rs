@@ -1,0 +1,295 @@
+//! The workers that serve clients: how they are laid over threads, and how they stop.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+
+use super::client_io::Patience;
+use super::connection::{Connection, Peer};
+use super::edge;
+use super::inspect::HeadLimits;
+use super::listener::Listener;
+use super::worker::Worker;
+use crate::body::{Body, RequestBody};
+use crate::gateway_response::Refused;
+use crate::metrics::Metrics;
+
+/// How workers are laid over threads. The code is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RuntimeLayout {
+    /// A single-threaded runtime for each worker: the least CPU per call.
+    #[default]
+    PerCore,
+    /// One runtime whose threads take over each other's work: steadier when some connections are busier.
+    Multi,
+}
+
+/// What clients may do, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct ServingLimits {
+    pub head: HeadLimits,
+    pub patience: Patience,
+    pub body_bytes_max: u64,
+    /// Over all workers. More are answered 503 and closed.
+    pub connections_max: usize,
+}
+
+impl Default for ServingLimits {
+    fn default() -> Self {
+        ServingLimits {
+            head: HeadLimits::default(),
+            patience: Patience::default(),
+            body_bytes_max: edge::BODY_BYTES_MAX_DEFAULT,
+            connections_max: 10_000,
+        }
+    }
+}
+
+/// A request as it came in.
+pub struct Arrival {
+    /// In origin form with one Host, unless it is refused.
+    pub request: Request<RequestBody>,
+    pub peer: Arc<Peer>,
+    pub received: Instant,
+    /// Why the edge refuses it. The service answers with that, and records it.
+    pub refused: Option<Refused>,
+}
+
+/// Answers requests; one per worker.
+pub trait Service: Send + Sync + 'static {
+    fn answer(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// What workers are to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    Serving,
+    /// Nothing is accepted any more; calls finish.
+    Stopping,
+    /// What is left is cut.
+    Cutting,
+}
+
+/// Known to all workers and their connections.
+pub(super) struct Shared {
+    pub limits: ServingLimits,
+    pub metrics: Arc<Metrics>,
+    phase: AtomicU8,
+    pub phase_changed: Notify,
+    open: AtomicUsize,
+    accepting: AtomicUsize,
+    all_closed: Notify,
+    /// Every connection, to wake it when the phase changes. Locked only when one opens.
+    connections: Mutex<Vec<Weak<Connection>>>,
+}
+
+impl Shared {
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Serving,
+            1 => Phase::Stopping,
+            _ => Phase::Cutting,
+        }
+    }
+
+    fn change(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release);
+        self.phase_changed.notify_waiters();
+        let all: Vec<_> = self.connections().iter().filter_map(Weak::upgrade).collect();
+        for connection in all {
+            connection.wake();
+        }
+    }
+
+    fn cut(&self) {
+        self.change(Phase::Cutting);
+        self.all_closed.notify_waiters();
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Vec<Weak<Connection>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a new connection, which will be woken when the phase changes. None at the cap.
+    pub fn admit(self: &Arc<Self>, connection: &Arc<Connection>) -> Option<Place> {
+        let place = Place::new(self, |shared| &shared.open);
+        if self.open.load(Ordering::Acquire) > self.limits.connections_max {
+            return None;
+        }
+        let mut all = self.connections();
+        if all.len() == all.capacity() {
+            all.retain(|known| known.strong_count() > 0);
+        }
+        all.push(Arc::downgrade(connection));
+        Some(place)
+    }
+
+    /// A place for a worker while it accepts.
+    pub fn accepting(self: &Arc<Self>) -> Place {
+        Place::new(self, |shared| &shared.accepting)
+    }
+
+    /// Returns once nothing accepts any more and no connection is open.
+    pub async fn all_closed(&self) {
+        loop {
+            let closed = self.all_closed.notified();
+            let left = self.accepting.load(Ordering::Acquire) + self.open.load(Ordering::Acquire);
+            if left == 0 || self.phase() == Phase::Cutting {
+                return;
+            }
+            closed.await;
+        }
+    }
+}
+
+/// Counts as long as it lives.
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    count: fn(&Shared) -> &AtomicUsize,
+}
+
+impl Place {
+    fn new(shared: &Arc<Shared>, count: fn(&Shared) -> &AtomicUsize) -> Place {
+        count(shared).fetch_add(1, Ordering::AcqRel);
+        Place { shared: Arc::clone(shared), count }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if (self.count)(&self.shared).fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.all_closed.notify_waiters();
+        }
+    }
+}
+
+/// Workers at work.
+pub struct Serving {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    threads: Vec<JoinHandle<()>>,
+    runtime: Option<Runtime>,
+}
+
+impl Serving {
+    /// Starts a worker per socket. `make` is called once for each, inside the worker's runtime.
+    pub fn start<S: Service>(
+        listener: Listener,
+        layout: RuntimeLayout,
+        limits: ServingLimits,
+        metrics: Arc<Metrics>,
+        make: impl Fn(usize) -> Arc<S> + Send + Sync + 'static,
+    ) -> io::Result<Serving> {
+        let address = listener.address();
+        let shared = Arc::new(Shared {
+            limits,
+            metrics,
+            phase: AtomicU8::new(Phase::Serving as u8),
+            phase_changed: Notify::new(),
+            open: AtomicUsize::new(0),
+            accepting: AtomicUsize::new(0),
+            all_closed: Notify::new(),
+            connections: Mutex::default(),
+        });
+        let mut serving = Serving { shared, address, threads: Vec::new(), runtime: None };
+        match layout {
+            RuntimeLayout::PerCore => serving.start_per_core(listener, make)?,
+            RuntimeLayout::Multi => serving.start_multi(listener, make)?,
+        }
+        Ok(serving)
+    }
+
+    fn start_per_core<S: Service>(
+        &mut self,
+        listener: Listener,
+        make: impl Fn(usize) -> Arc<S> + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let make = Arc::new(make);
+        for (index, socket) in listener.sockets.into_iter().enumerate() {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let (shared, make) = (Arc::clone(&self.shared), Arc::clone(&make));
+            let accepting = shared.accepting();
+            let run = move || {
+                runtime.block_on(async {
+                    let worker = Worker { index, shared, service: make(index) };
+                    worker.accept(socket, accepting).await;
+                    // A runtime that ends takes its connections with it.
+                    worker.shared.all_closed().await;
+                });
+            };
+            let name = format!("tollgate-worker-{index}");
+            self.threads.push(std::thread::Builder::new().name(name).spawn(run)?);
+        }
+        Ok(())
+    }
+
+    fn start_multi<S: Service>(
+        &mut self,
+        listener: Listener,
+        make: impl Fn(usize) -> Arc<S>,
+    ) -> io::Result<()> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(listener.sockets.len())
+            .thread_name("tollgate-worker")
+            .enable_all()
+            .build()?;
+        let entered = runtime.enter();
+        for (index, socket) in listener.sockets.into_iter().enumerate() {
+            let shared = Arc::clone(&self.shared);
+            let accepting = shared.accepting();
+            let worker = Worker { index, shared, service: make(index) };
+            runtime.spawn(async move { worker.accept(socket, accepting).await });
+        }
+        drop(entered);
+        self.runtime = Some(runtime);
+        Ok(())
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections that are open now.
+    pub fn connections(&self) -> usize {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// Stops accepting, lets calls in flight finish for at most `limit`, then cuts what is left. Says
+    /// how many connections were cut.
+    pub async fn stop(mut self, limit: Duration) -> usize {
+        let shared = Arc::clone(&self.shared);
+        let threads = std::mem::take(&mut self.threads);
+        shared.change(Phase::Stopping);
+        let finished = tokio::time::timeout(limit, shared.all_closed()).await;
+        let left = match finished {
+            Ok(()) => 0,
+            Err(_) => shared.open.load(Ordering::Acquire),
+        };
+        shared.cut();
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count()
+        });
+        if joined.await.unwrap_or(1) > 0 {
+            tracing::error!("a worker had panicked");
+        }
+        left
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.shared.cut();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

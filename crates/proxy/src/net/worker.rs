@@ -1,0 +1,218 @@
+//! One worker: accepts connections and lets hyper speak HTTP/1.1 on them.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
+
+use super::client_io::ClientIo;
+use super::connection::{Connection, Exchange, Peer};
+use super::edge;
+use super::serving::{Arrival, Phase, Place, Service, Shared};
+use crate::body::{Body, Cut};
+
+/// How long connections go on after a stop, with answers that say they close. A client that pauses
+/// for longer between two calls may find its connection closed, as it may at any time.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+
+/// Pause when the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Headers that hyper has room for without being told.
+const HYPER_HEADERS_MAX: usize = 100;
+
+/// The answer at the connection cap.
+const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
+    content-length: 33\r\nretry-after: 1\r\nconnection: close\r\n\r\n{\"message\":\"Service Unavailable\"}";
+
+/// One worker: its number, and who answers.
+pub(super) struct Worker<S> {
+    pub index: usize,
+    pub shared: Arc<Shared>,
+    pub service: Arc<S>,
+}
+
+impl<S: Service> Worker<S> {
+    /// Accepts until a stop, and then what was waiting to be accepted.
+    pub async fn accept(&self, socket: std::net::TcpListener, accepting: Place) {
+        let listener = match TcpListener::from_std(socket) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%error, "a worker cannot listen");
+                return;
+            }
+        };
+        loop {
+            let changed = self.shared.phase_changed.notified();
+            if self.shared.phase() != Phase::Serving {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = changed => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, remote)) => self.open(stream, remote),
+                    Err(error) => pause_after(error).await,
+                }
+            }
+        }
+        if let Ok(queue) = listener.into_std() {
+            while let Ok((stream, remote)) = queue.accept() {
+                if let Ok(stream) = nonblocking(stream) {
+                    self.open(stream, remote);
+                }
+            }
+        }
+        drop(accepting);
+    }
+
+    fn open(&self, stream: TcpStream, remote: SocketAddr) {
+        let connection = Arc::new(Connection::default());
+        let Some(place) = self.shared.admit(&connection) else {
+            self.shared.metrics.client_turned_away(self.index);
+            turn_away(stream);
+            return;
+        };
+        let Ok(local) = stream.local_addr() else { return };
+        let _ = stream.set_nodelay(true); // without it answers are slower, not wrong
+        let front = Arc::new(Front {
+            worker: self.index,
+            shared: Arc::clone(&self.shared),
+            service: Arc::clone(&self.service),
+            peer: Arc::new(Peer::new(remote, local, false)),
+            connection,
+        });
+        tokio::spawn(async move {
+            front.shared.metrics.client_opened(front.worker);
+            serve(&front, stream).await;
+            front.shared.metrics.client_closed(front.worker);
+            drop(place);
+        });
+    }
+}
+
+fn nonblocking(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
+}
+
+/// A connection that was given up before it was accepted is nothing; too many open files is.
+async fn pause_after(error: io::Error) {
+    let is_gone = matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
+    if !is_gone {
+        tracing::warn!(%error, "cannot accept connections for now");
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// Best effort: a full house does not wait for those outside.
+fn turn_away(stream: TcpStream) {
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(TURNED_AWAY);
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+}
+
+/// What every request of a connection needs.
+struct Front<S> {
+    worker: usize,
+    shared: Arc<Shared>,
+    service: Arc<S>,
+    peer: Arc<Peer>,
+    connection: Arc<Connection>,
+}
+
+/// Serves a connection to its end.
+async fn serve<S: Service>(front: &Arc<Front<S>>, stream: TcpStream) {
+    let limits = &front.shared.limits;
+    let io = ClientIo::new(stream, Arc::clone(&front.connection), limits.head, limits.patience);
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None); // ClientIo bounds all waiting
+    if limits.head.headers_max > HYPER_HEADERS_MAX {
+        builder.max_headers(limits.head.headers_max);
+    }
+    let service = service_fn(|request| answer(Arc::clone(front), request, Instant::now()));
+    let mut hyper = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let mut last_answers: Option<Pin<Box<Sleep>>> = None;
+    let mut is_told = false;
+    let ended = poll_fn(|context| {
+        front.connection.remember(context.waker());
+        if let Poll::Ready(result) = hyper.as_mut().poll(context) {
+            return Poll::Ready(Some(result));
+        }
+        match front.shared.phase() {
+            Phase::Serving => Poll::Pending,
+            Phase::Stopping if is_told => Poll::Pending,
+            Phase::Stopping => {
+                let timer = last_answers.get_or_insert_with(|| Box::pin(sleep(LAST_ANSWERS)));
+                ready!(timer.as_mut().poll(context));
+                is_told = true;
+                hyper.as_mut().graceful_shutdown();
+                hyper.as_mut().poll(context).map(Some)
+            }
+            Phase::Cutting => Poll::Ready(None),
+        }
+    });
+    if let Some(Err(error)) = ended.await {
+        tracing::debug!(%error, client = %front.peer.remote, "a client's connection ended early");
+        if error.is_parse() {
+            front.shared.metrics.client_unreadable(front.worker);
+        }
+    }
+}
+
+async fn answer<S: Service>(
+    front: Arc<Front<S>>,
+    request: Request<Incoming>,
+    received: Instant,
+) -> Result<Response<Answer>, Infallible> {
+    let exchange = Exchange::open(Arc::clone(&front.connection));
+    let (request, refused) = edge::receive(request, &front.connection, front.shared.limits.body_bytes_max);
+    let arrival = Arrival { request, peer: Arc::clone(&front.peer), received, refused };
+    let mut response = Arc::clone(&front.service).answer(arrival).await;
+    if front.shared.phase() != Phase::Serving {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| Answer { body, _exchange: exchange }))
+}
+
+/// An answer's body, for as long as which its exchange is open.
+struct Answer {
+    body: Body,
+    _exchange: Exchange,
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

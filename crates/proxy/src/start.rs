@@ -1,0 +1,306 @@
+//! Starts the data plane and stops it: the threads there are, and the order in which they begin and end.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+use tollgate_entity::ThrottleSettings;
+use tollgate_limiter::clock::{Clock, SystemClock};
+use tollgate_limiter::period::Day;
+use tollgate_limiter::{Counters, RateTable, Slot, Start, Ticks};
+use tollgate_store::{LedgerError, LedgerWriter, Store, StoreError, boot};
+
+use crate::access_log::{AccessLog, Recorder, Target};
+use crate::admission::{Limiter, MethodBuckets};
+use crate::build::Builder;
+use crate::gateway_response::GatewayResponses;
+use crate::integration::Integrations;
+use crate::invoke::Calls;
+use crate::metrics::{Metrics, family, single};
+use crate::net::address::AddressRules;
+use crate::net::connect::{BadRoots, Connector};
+use crate::net::listener::{BindError, Listener};
+use crate::net::serving::{RuntimeLayout, Serving, ServingLimits};
+use crate::net::upstream::{Pool, PoolLimits};
+use crate::snapshot::Snapshot;
+use crate::time::{Absence, Time};
+use crate::usage::{self, WriterHandle};
+use crate::waiting::{WaitLimits, Waiting};
+use crate::working::Working;
+use crate::DataPlaneState;
+
+/// How the data plane is set up.
+pub struct Settings {
+    pub address: SocketAddr,
+    pub layout: RuntimeLayout,
+    /// Threads; at least one.
+    pub workers: usize,
+    pub serving: ServingLimits,
+    pub pool: PoolLimits,
+    pub connect_timeout: Duration,
+    /// Certificate authorities trusted besides the machine's own, a PEM file.
+    pub extra_roots: Option<PathBuf>,
+    pub addresses: AddressRules,
+    /// Whether `x-api-key` travels on to upstreams, as it does on AWS.
+    pub forwards_api_key: bool,
+    /// How long an answer that has begun may pause before it is cut.
+    pub answer_patience: Duration,
+    pub responses: GatewayResponses,
+    pub sends_rate_limits: bool,
+    /// None keeps no access log.
+    pub access_log: Option<Target>,
+    pub wait_limits: WaitLimits,
+    /// The throttle over all calls; none unless configured.
+    pub account: Option<ThrottleSettings>,
+    /// How long calls in flight have after a stop.
+    pub drain_max: Duration,
+}
+
+/// Why the data plane does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Roots(#[from] BadRoots),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("the access log cannot be opened: {0}")]
+    AccessLog(std::io::Error),
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    #[error("a thread ended before it served")]
+    Ended,
+}
+
+/// A data plane that serves.
+pub struct DataPlane {
+    serving: Serving,
+    state: Arc<DataPlaneState>,
+    metrics: Arc<Metrics>,
+    access_log: Option<Arc<AccessLog>>,
+    builder: (oneshot::Sender<()>, JoinHandle<()>),
+    writer: JoinHandle<()>,
+    drain_max: Duration,
+}
+
+impl DataPlane {
+    /// Loads the configuration, recovers the ledger, and serves. Blocks; not for a runtime's thread.
+    pub fn start(settings: Settings, store: &Store) -> Result<DataPlane, StartError> {
+        let workers = settings.workers.max(1);
+        let listener = Listener::bind(settings.address, workers)?;
+        let connector = Connector::new(settings.addresses, settings.extra_roots.as_deref(), settings.connect_timeout)?;
+        let connector = Arc::new(connector);
+        let metrics = Arc::new(Metrics::new(workers));
+        let access_log = match settings.access_log {
+            Some(target) => {
+                let log = AccessLog::start(target, workers, Arc::clone(&metrics));
+                Some(Arc::new(log.map_err(StartError::AccessLog)?))
+            }
+            None => None,
+        };
+
+        let ledger = store.ledger().writer()?;
+        let Past { ticks_at_start, start, last_day } = Past::read(&ledger)?;
+        let time = Arc::new(Time::start(ticks_at_start));
+        let counters = Arc::new(Counters::new());
+        let rates = Arc::new(RateTable::new());
+        let waiting = Arc::new(Waiting::default());
+        let (writer, handle) =
+            usage::writer(ledger, last_day, Arc::clone(&counters), Arc::clone(&waiting), Arc::clone(&time));
+        let writer = on_a_thread("tollgate-ledger", writer.run())?;
+
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+        let working = Working::new(
+            Arc::clone(&counters),
+            Arc::clone(&rates),
+            Arc::clone(&metrics),
+            start,
+            settings.account,
+        );
+        let method_buckets = MethodBuckets::default();
+        let limiter = Limiter { counters, rates, method_buckets, writer: handle.clone() };
+        let state = Arc::new(DataPlaneState {
+            snapshot: Arc::clone(&snapshot),
+            limiter,
+            waiting,
+            wait_limits: settings.wait_limits,
+            time,
+            digester: store.digester(),
+            responses: settings.responses,
+            sends_rate_limits: settings.sends_rate_limits,
+        });
+        let builder = start_builder(store.clone(), working, snapshot, handle, &state, start)?;
+
+        let (pool, log, own) = (settings.pool, access_log.clone(), Arc::clone(&metrics));
+        let shared = Arc::clone(&state);
+        let (forwards_api_key, answer_patience) = (settings.forwards_api_key, settings.answer_patience);
+        let make = move |worker| {
+            let pool = Pool::new(pool, Arc::clone(&connector), Arc::clone(&own), worker);
+            let integrations = Integrations { pool, forwards_api_key, answer_patience };
+            let recorder = Recorder { log: log.clone(), metrics: Arc::clone(&own), worker };
+            Arc::new(Calls { state: Arc::clone(&shared), integrations, recorder: Arc::new(recorder) })
+        };
+        let serving = Serving::start(listener, settings.layout, settings.serving, Arc::clone(&metrics), make)
+            .map_err(StartError::Thread)?;
+        Ok(DataPlane { serving, state, metrics, access_log, builder, writer, drain_max: settings.drain_max })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.serving.address()
+    }
+
+    /// What is counted, for `/metrics` and `/status`.
+    pub fn figures(&self) -> DataPlaneFigures {
+        DataPlaneFigures { state: Arc::clone(&self.state), metrics: Arc::clone(&self.metrics) }
+    }
+
+    /// Opens the access log again, after it was moved away.
+    pub fn reopen_access_log(&self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        }
+    }
+
+    /// Stops accepting, lets calls in flight finish, gives back what is unspent, writes every counter.
+    /// Blocks; not for a runtime's thread.
+    pub fn stop(self) {
+        let DataPlane { serving, state, access_log, builder, writer, drain_max, .. } = self;
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => {
+                let cut = runtime.block_on(serving.stop(drain_max));
+                if cut > 0 {
+                    tracing::warn!(connections = cut, "connections were still busy at the end of the drain and were cut");
+                }
+            }
+            Err(error) => tracing::error!(%error, "calls in flight cannot be waited for"),
+        }
+        // The thread may have ended by itself; then there is nothing to tell it.
+        let _ = builder.0.send(());
+        join(builder.1, "the snapshot builder");
+        state.limiter.writer.stop();
+        join(writer, "the ledger's writer");
+        if let Some(log) = access_log {
+            log.close();
+        }
+    }
+}
+
+/// What the stamp of the process before means for this one.
+struct Past {
+    ticks_at_start: Ticks,
+    start: Start,
+    last_day: Day,
+}
+
+impl Past {
+    fn read(ledger: &LedgerWriter) -> Result<Past, LedgerError> {
+        let Some(alive) = ledger.alive()? else {
+            return Ok(Past { ticks_at_start: Ticks(0), start: Start::Full, last_day: Day(0) });
+        };
+        let wall_ms = SystemClock::start(Ticks(0)).wall_ms();
+        let absence = Absence::since(&alive, wall_ms, boot::boot_ms(), boot::boot_id().as_deref());
+        Ok(Past {
+            ticks_at_start: absence.ticks_at_start,
+            start: Start::EmptyAt(absence.alive_until),
+            last_day: Day::of_wall_ms(alive.until_wall_ms),
+        })
+    }
+}
+
+fn start_builder(
+    store: Store,
+    working: Working,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    writer: WriterHandle,
+    state: &Arc<DataPlaneState>,
+    start: Start,
+) -> Result<(oneshot::Sender<()>, JoinHandle<()>), StartError> {
+    let (stop, stopped) = oneshot::channel();
+    let (started, first) = std::sync::mpsc::channel();
+    let state = Arc::clone(state);
+    let thread = on_a_thread("tollgate-snapshot", async move {
+        let mut builder = match Builder::start(store, working, snapshot, writer).await {
+            Ok(builder) => builder,
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        let end = Slot(u32::try_from(state.limiter.counters.len()).unwrap_or(u32::MAX));
+        state.limiter.method_buckets.found_at_start(end, start);
+        builder.working().serving_since(state.time.now().ticks);
+        drop(started.send(Ok(())));
+        tokio::select! {
+            () = builder.follow(&state.time) => {}
+            _ = stopped => {}
+        }
+    })?;
+    match first.recv() {
+        Ok(Ok(())) => Ok((stop, thread)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(StartError::Ended),
+    }
+}
+
+/// Runs a future to its end on a thread with a runtime of its own.
+fn on_a_thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::Thread)?;
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || runtime.block_on(work))
+        .map_err(StartError::Thread)
+}
+
+fn join(thread: JoinHandle<()>, what: &str) {
+    if thread.join().is_err() {
+        tracing::error!("{what} panicked");
+    }
+}
+
+/// What the data plane counts.
+#[derive(Clone)]
+pub struct DataPlaneFigures {
+    state: Arc<DataPlaneState>,
+    metrics: Arc<Metrics>,
+}
+
+impl DataPlaneFigures {
+    /// Everything in Prometheus's text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        self.metrics.render(&mut text);
+        let snapshot = self.state.snapshot.load();
+        let keys = snapshot.keys.len() as u64;
+        single(&mut text, "tollgate_api_keys", "gauge", "API keys that the data plane knows.", keys);
+        drop(snapshot);
+        let ledger = self.state.limiter.writer.figures();
+        let load = |figure: &std::sync::atomic::AtomicU64| figure.load(Ordering::Relaxed);
+        let waiting = self.state.waiting.len() as u64;
+        single(&mut text, "tollgate_ledger_waiting", "gauge", "Calls that wait for a reservation.", waiting);
+        single(&mut text, "tollgate_ledger_counters", "gauge", "Counters that the writer keeps in memory.", load(&ledger.active));
+        single(&mut text, "tollgate_ledger_batches_total", "counter", "Batches written to the ledger.", load(&ledger.batches));
+        single(&mut text, "tollgate_ledger_rows_total", "counter", "Rows written to the ledger.", load(&ledger.rows));
+        let seconds = load(&ledger.write_us) as f64 / 1e6;
+        family(&mut text, "tollgate_ledger_write_seconds_total", "counter", "Time spent writing the ledger.");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "tollgate_ledger_write_seconds_total {seconds}");
+        let full = u64::from(ledger.full.load(Ordering::Relaxed));
+        single(&mut text, "tollgate_ledger_disk_full", "gauge", "Whether the last write met a full disk.", full);
+        text
+    }
+
+    /// Whether a write or a read of the ledger failed, so that nothing more is reserved.
+    pub fn ledger_has_failed(&self) -> bool {
+        self.state.limiter.writer.has_failed()
+    }
+}

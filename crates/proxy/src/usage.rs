@@ -1,0 +1,379 @@
+//! The ledger's one writer: a thread that turns what counters need into rows on disk, and publishes
+//! units only after their row is durable. All it decides is in `limiter::reserve`; here is the IO.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tollgate_limiter::clock::WallGuard;
+use tollgate_limiter::period::Day;
+use tollgate_limiter::reserve::{self, Batch, Failure, Load, Past, Reserve};
+use tollgate_limiter::{Counters, NoUnit, Slot};
+use tollgate_store::{FlushRequest, FlushRequests, LedgerBatch, LedgerError, LedgerWriter};
+
+use crate::book::{Adoption, Book};
+use crate::time::Time;
+use crate::waiting::Waiting;
+
+/// How often the writer looks at the clock when nothing happens.
+const TICK: Duration = Duration::from_millis(250);
+/// How often the process says that it lives.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// How long counters that run low are gathered into one write; a waiting call is not made to wait for it.
+const GATHER: Duration = Duration::from_millis(2);
+/// How long a stop waits for room on a full disk.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// What the writer is told. The queue is bounded by what it is about: a counter is in it at most once
+/// as used, once as low for each publication, and once for each of its (bounded) waiters.
+enum Event {
+    Need(Slot),
+    Low(Slot),
+    Used(Slot),
+    Adopt(Adoption, oneshot::Sender<()>),
+    Stop,
+}
+
+/// Figures for metrics and health.
+#[derive(Default)]
+pub struct LedgerFigures {
+    pub failed: AtomicBool,
+    /// The last batch met a full disk.
+    pub full: AtomicBool,
+    pub batches: AtomicU64,
+    pub rows: AtomicU64,
+    /// Time spent writing, in microseconds.
+    pub write_us: AtomicU64,
+    /// Counters that memory is kept for.
+    pub active: AtomicU64,
+}
+
+/// The way to the writer, for requests and the builder.
+#[derive(Clone)]
+pub struct WriterHandle {
+    events: mpsc::UnboundedSender<Event>,
+    figures: Arc<LedgerFigures>,
+}
+
+// A send fails only when the writer is gone; requests then meet unreserved counters and are refused.
+impl WriterHandle {
+    /// A call waits for units of this counter.
+    pub fn need(&self, slot: Slot) {
+        let _ = self.events.send(Event::Need(slot));
+    }
+
+    /// A counter's reserved units run low.
+    pub fn low(&self, slot: Slot) {
+        let _ = self.events.send(Event::Low(slot));
+    }
+
+    /// A counter has calls that are not written yet.
+    pub fn used(&self, slot: Slot) {
+        let _ = self.events.send(Event::Used(slot));
+    }
+
+    /// Tells a change and waits until the writer works by it.
+    pub async fn adopt(&self, adoption: Adoption) {
+        let (done, adopted) = oneshot::channel();
+        let _ = self.events.send(Event::Adopt(adoption, done));
+        let _ = adopted.await;
+    }
+
+    /// Asks the writer to give back what is unspent, write everything and end.
+    pub fn stop(&self) {
+        let _ = self.events.send(Event::Stop);
+    }
+
+    /// Whether the ledger's disk failed, so that nothing more is reserved.
+    pub fn has_failed(&self) -> bool {
+        self.figures.failed.load(Ordering::Acquire)
+    }
+
+    pub fn figures(&self) -> &LedgerFigures {
+        &self.figures
+    }
+}
+
+/// The thread's own state.
+pub struct Writer {
+    ledger: LedgerWriter,
+    flushes: FlushRequests,
+    reserve: Reserve,
+    counters: Arc<Counters>,
+    waiting: Arc<Waiting>,
+    time: Arc<Time>,
+    guard: WallGuard,
+    book: Book,
+    events: mpsc::UnboundedReceiver<Event>,
+    figures: Arc<LedgerFigures>,
+    /// Flushes whose rows are not durable yet.
+    asked: Vec<FlushRequest>,
+    /// Counters that calls wait for since the last round.
+    needed: Vec<Slot>,
+    alive_at: Option<Instant>,
+    started: Instant,
+}
+
+/// What the events taken in mean for the loop.
+#[derive(Default)]
+struct Taken {
+    /// Somebody waits: write now instead of gathering more.
+    is_urgent: bool,
+    stops: bool,
+    flushes: Vec<FlushRequest>,
+}
+
+/// The writer and the way to it. Run the writer on a thread of its own. `last_day` is the newest day
+/// that a process before may have admitted on.
+pub fn writer(
+    ledger: LedgerWriter,
+    last_day: Day,
+    counters: Arc<Counters>,
+    waiting: Arc<Waiting>,
+    time: Arc<Time>,
+) -> (Writer, WriterHandle) {
+    let (sender, events) = mpsc::unbounded_channel();
+    let figures = Arc::new(LedgerFigures::default());
+    let handle = WriterHandle { events: sender, figures: Arc::clone(&figures) };
+    let writer = Writer {
+        flushes: ledger.flush_requests(),
+        ledger,
+        reserve: Reserve::new(last_day),
+        counters,
+        waiting,
+        guard: time.guard(),
+        time,
+        book: Book::default(),
+        events,
+        figures,
+        asked: Vec::new(),
+        needed: Vec::new(),
+        alive_at: None,
+        started: Instant::now(),
+    };
+    (writer, handle)
+}
+
+impl Writer {
+    /// Serves until told to stop, then gives back, writes, and ends.
+    pub async fn run(mut self) {
+        loop {
+            let taken = self.wait().await;
+            self.time.sample(&mut self.guard);
+            if !taken.flushes.is_empty() {
+                self.reserve.flush();
+                self.asked.extend(taken.flushes);
+            }
+            match taken.stops {
+                true => return self.close(),
+                false => self.rounds(),
+            }
+            self.say_alive(crate::time::ALIVE_AHEAD_MS);
+        }
+    }
+
+    /// Waits for something to do and takes in all there is.
+    async fn wait(&mut self) -> Taken {
+        let mut taken = Taken::default();
+        let due = self.reserve.due_in_ms(self.now()).map_or(TICK, Duration::from_millis).min(TICK);
+        tokio::select! {
+            event = self.events.recv() => self.take(event, &mut taken),
+            flush = self.flushes.next() => taken.flushes.push(flush),
+            () = tokio::time::sleep(due) => taken.is_urgent = true,
+        }
+        let until = tokio::time::Instant::now() + GATHER;
+        while !taken.is_urgent && !taken.stops && taken.flushes.is_empty() {
+            match tokio::time::timeout_at(until, self.events.recv()).await {
+                Ok(event) => self.take(event, &mut taken),
+                Err(_) => break,
+            }
+        }
+        taken.flushes.extend(self.flushes.try_next());
+        // Whatever was counted before a flush was asked for is in the queue by now.
+        while let Ok(event) = self.events.try_recv() {
+            self.take(Some(event), &mut taken);
+        }
+        taken
+    }
+
+    fn take(&mut self, event: Option<Event>, taken: &mut Taken) {
+        match event {
+            Some(Event::Need(slot)) => {
+                taken.is_urgent = true;
+                self.needed.push(slot);
+                self.reserve.need(slot);
+            }
+            Some(Event::Low(slot)) => self.reserve.need(slot),
+            Some(Event::Used(slot)) => self.reserve.dirty(slot),
+            Some(Event::Adopt(adoption, done)) => {
+                taken.is_urgent = true;
+                self.adopt(adoption);
+                // At a stop the builder may be gone; then nobody waits for the answer.
+                let _ = done.send(());
+            }
+            Some(Event::Stop) | None => taken.stops = true,
+        }
+    }
+
+    /// Writes and publishes until there is nothing more to do now.
+    fn rounds(&mut self) {
+        loop {
+            self.round();
+            let is_due = self.reserve.due_in_ms(self.now()) == Some(0);
+            if !is_due || self.figures.failed.load(Ordering::Acquire) {
+                break;
+            }
+        }
+        self.figures.active.store(self.reserve.active() as u64, Ordering::Relaxed);
+        self.answer();
+    }
+
+    fn round(&mut self) {
+        let now = self.now();
+        for load in self.reserve.loads(now) {
+            match self.past(load) {
+                Ok(past) => self.reserve.recover(&self.counters, now, load, &past),
+                // What cannot be read cannot be trusted to be written either.
+                Err(error) => return self.fail(&error),
+            }
+        }
+        let batch = self.reserve.next_batch(&self.counters, now);
+        if batch.is_empty() {
+            return;
+        }
+        match self.write(&batch) {
+            Ok(()) => self.reserve.committed(&self.counters),
+            Err(LedgerError::Full) => {
+                if !self.figures.full.swap(true, Ordering::AcqRel) {
+                    tracing::error!("the disk is full: no unit of a quota can be reserved until there is room");
+                }
+                self.reserve.failed(now, Failure::Full);
+            }
+            Err(error) => {
+                self.reserve.failed(now, Failure::Poison);
+                self.fail(&error);
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<(), LedgerError> {
+        let began = Instant::now();
+        self.ledger.write(&self.book.rows(batch))?;
+        if self.figures.full.swap(false, Ordering::AcqRel) {
+            tracing::info!("the disk has room again");
+        }
+        let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.figures.batches.fetch_add(1, Ordering::Relaxed);
+        self.figures.rows.fetch_add(batch.rows() as u64, Ordering::Relaxed);
+        self.figures.write_us.fetch_add(took_us, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Nothing is reserved any more in this process; what is published may be spent.
+    fn fail(&mut self, error: &LedgerError) {
+        if !self.figures.failed.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "the usage ledger failed: no unit of a quota is reserved until a restart");
+        }
+        self.waiting.wake_all();
+    }
+
+    /// Wakes calls and answers flushes, as far as the last round allows.
+    fn answer(&mut self) {
+        let woken = self.reserve.drain_wake();
+        self.waiting.wake(&woken);
+        // A need can cross a publication: those calls need no further round.
+        let now = self.time.now();
+        let mut needed = std::mem::take(&mut self.needed);
+        needed.retain(|slot| self.is_decidable(*slot, now));
+        self.waiting.wake(&needed);
+        if self.figures.failed.load(Ordering::Acquire) {
+            self.waiting.wake_all();
+            self.asked.clear();
+        } else if !self.reserve.is_flushing() {
+            self.asked.drain(..).for_each(FlushRequest::done);
+        }
+    }
+
+    /// Whether a call on this counter would now be let through or refused for good.
+    fn is_decidable(&self, slot: Slot, now: crate::time::Now) -> bool {
+        let Some(counter) = self.counters.get(slot) else { return true };
+        let is_metered_only = self.book.quota(slot).is_none();
+        is_metered_only || counter.quota.peek(now.day()) != Err(NoUnit::Unreserved)
+    }
+
+    fn adopt(&mut self, adoption: Adoption) {
+        for slot in self.book.take_in(adoption) {
+            let terms = self.book.terms(slot);
+            self.reserve.terms(&self.counters, slot, terms);
+        }
+    }
+
+    fn past(&self, load: Load) -> Result<Past, LedgerError> {
+        let Some((plan, key)) = self.book.names(load.slot) else {
+            return Ok(Past::default());
+        };
+        let account = self.ledger.account(&plan, &key)?;
+        let used = self.ledger.used_between(&plan, &key, i32::from(load.from_day.0)..i32::MAX)?;
+        let day = |day: i32| Day(u16::try_from(day).unwrap_or_default());
+        Ok(Past {
+            terms: self.book.terms(load.slot),
+            account: account.map(|row| reserve::AccountRow {
+                slot: load.slot,
+                window_start: day(row.window_start_day),
+                window_end: day(row.window_end_day),
+                reserved: row.reserved,
+            }),
+            used: used
+                .into_iter()
+                .map(|row| reserve::UsedRow {
+                    slot: load.slot,
+                    day: day(row.day),
+                    used: row.used,
+                    remaining: row.remaining,
+                    written_off: row.written_off,
+                })
+                .collect(),
+        })
+    }
+
+    /// Gives everything unspent back and writes all there is; a full disk is given a moment.
+    fn close(mut self) {
+        let until = Instant::now() + CLOSE_WAIT;
+        self.reserve.close();
+        loop {
+            self.rounds();
+            let is_done = self.reserve.due_in_ms(self.now()).is_none();
+            let has_failed = self.figures.failed.load(Ordering::Acquire);
+            if is_done && !has_failed {
+                break;
+            }
+            if has_failed || Instant::now() >= until {
+                tracing::error!("not all usage could be written before the end; what was reserved is written off at the next start");
+                break;
+            }
+            std::thread::sleep(TICK);
+        }
+        self.alive_at = None;
+        self.say_alive(0);
+    }
+
+    /// Writes until when the process lives; on a failing disk the last stamp simply grows old.
+    fn say_alive(&mut self, ahead_ms: i64) {
+        let is_due = self.alive_at.is_none_or(|at| at.elapsed() >= ALIVE_EVERY);
+        if !is_due || self.figures.failed.load(Ordering::Acquire) {
+            return;
+        }
+        self.alive_at = Some(Instant::now());
+        let alive = Some(self.time.alive(ahead_ms));
+        match self.ledger.write(&LedgerBatch { alive, ..LedgerBatch::default() }) {
+            Ok(()) | Err(LedgerError::Full) => {}
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn now(&self) -> reserve::Now {
+        let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        reserve::Now { day: self.time.now().day(), at_ms }
+    }
+}

@@ -1,0 +1,33 @@
+//! `tollgate check`: each setting, its value and where it comes from.
+
+use serde_json::json;
+
+use super::failed::Failed;
+use super::output::{self, Output};
+use crate::config::{Effective, Loaded};
+
+/// Shows a configuration that was loaded, and so is good.
+pub fn run(loaded: Loaded, form: Output) -> Result<(), Failed> {
+    let settings = &loaded.effective;
+    match form {
+        Output::Json => {
+            let settings = settings.iter().map(|one| {
+                let value = one.text.as_ref().map(|_| one.shown());
+                json!({"name": one.setting.name, "value": value, "source": one.source.to_string()})
+            });
+            output::print_json(&settings.collect())
+        }
+        Output::Table => output::print(&table(settings)),
+    }
+}
+
+fn table(settings: &[Effective]) -> String {
+    let rows = settings.iter().map(|one| {
+        vec![
+            one.setting.name.to_owned(),
+            one.shown().to_owned(),
+            one.source.to_string(),
+        ]
+    });
+    output::table(&["SETTING", "VALUE", "FROM"], rows)
+}

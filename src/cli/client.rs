@@ -1,0 +1,359 @@
+//! A signed client of the control plane.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tollgate_control::auth::sigv4;
+use tollgate_entity::Timestamp;
+
+use super::credentials::{self, Credentials};
+use super::failed::Failed;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT_S: u64 = 5;
+/// How long a call may take, from sending it to the last byte of the answer.
+const CALL_TIMEOUT_S: u64 = 120;
+/// Elements asked for in one page of a list: AWS's maximum.
+const PAGE_LIMIT: &str = "500";
+/// What AWS's signature leaves as it is.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// What every client command takes.
+#[derive(Debug, clap::Args)]
+pub struct Connection {
+    /// The control plane's address.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TOLLGATE_ENDPOINT",
+        default_value = "http://127.0.0.1:8081",
+        global = true
+    )]
+    pub endpoint: String,
+    /// The gateway's data directory, for the access key in its file `credentials`; without it
+    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are used, or AWS_SHARED_CREDENTIALS_FILE, or the default
+    /// data directory.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Calls the control plane at one endpoint, signed with one access key.
+pub struct Client {
+    /// `host:port`, as it stands in the `Host` header.
+    authority: String,
+    credentials: Option<Credentials>,
+    region: String,
+}
+
+impl Client {
+    /// A client as the command line and the environment ask for.
+    pub fn new(connection: &Connection) -> Result<Client, Failed> {
+        let environment: Vec<_> = std::env::vars_os().collect();
+        let default_dir = crate::config::state_dir::of("tollgate", &environment);
+        let credentials = credentials::find(
+            connection.data_dir.as_deref(),
+            default_dir.as_deref(),
+            &environment,
+        )?;
+        let region = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok());
+        Ok(Client {
+            authority: authority(&connection.endpoint)?,
+            credentials,
+            region: region
+                .filter(|region| !region.is_empty())
+                .unwrap_or_else(|| "us-east-1".to_owned()),
+        })
+    }
+
+    /// A client of the gateway that runs in this process.
+    pub fn at(
+        address: std::net::SocketAddr,
+        credentials: Option<Credentials>,
+        region: &str,
+    ) -> Client {
+        Client {
+            authority: address.to_string(),
+            credentials,
+            region: region.to_owned(),
+        }
+    }
+
+    /// Calls and reads the JSON of the answer; `Null` for an empty one. `path` is percent-encoded.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Result<Value, Failed> {
+        let request = self.request(method, path, query, body)?;
+        let limit = Duration::from_secs(CALL_TIMEOUT_S);
+        let response = match tokio::time::timeout(limit, self.exchange(request)).await {
+            Ok(response) => response?,
+            Err(_) => {
+                return Err(Failed::Failed(format!(
+                    "no answer within {CALL_TIMEOUT_S} seconds"
+                )));
+            }
+        };
+        read(response)
+    }
+
+    /// GET of one thing.
+    pub async fn get(&self, path: &str, query: &[(String, String)]) -> Result<Value, Failed> {
+        self.call(Method::GET, path, query, vec![]).await
+    }
+
+    /// All elements of a list, page by page.
+    pub async fn list(&self, path: &str, query: &[(String, String)]) -> Result<Vec<Value>, Failed> {
+        let mut items = vec![];
+        let mut position = None;
+        loop {
+            let page = self.page(path, query, position.as_deref()).await?;
+            items.extend(page["item"].as_array().cloned().unwrap_or_default());
+            match page["position"].as_str() {
+                Some(next) => position = Some(next.to_owned()),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    /// One page of a list, from a position on.
+    pub async fn page(
+        &self,
+        path: &str,
+        query: &[(String, String)],
+        position: Option<&str>,
+    ) -> Result<Value, Failed> {
+        let mut query = query.to_vec();
+        query.push(("limit".into(), PAGE_LIMIT.into()));
+        query.extend(position.map(|position| ("position".into(), position.into())));
+        self.get(path, &query).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Result<Request<Full<Bytes>>, Failed> {
+        let pairs: Vec<String> = query
+            .iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+            .collect();
+        let target = match pairs.is_empty() {
+            true => path.to_owned(),
+            false => format!("{path}?{}", pairs.join("&")),
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(http::header::HOST, &self.authority)
+            .header(http::header::ACCEPT, "application/json");
+        if !body.is_empty() {
+            request = request.header(http::header::CONTENT_TYPE, "application/json");
+        }
+        let mut request = request
+            .body(body)
+            .map_err(|error| Failed::Usage(error.to_string()))?;
+        if let Some(Credentials {
+            access_key_id,
+            secret_access_key,
+        }) = &self.credentials
+        {
+            let now = Timestamp(jiff::Timestamp::now().as_second());
+            sigv4::sign(
+                &mut request,
+                access_key_id,
+                secret_access_key,
+                &self.region,
+                now,
+            )
+            .map_err(|_| {
+                Failed::Usage("the access key's id has characters that no header can carry".into())
+            })?;
+        }
+        Ok(request.map(|body| Full::new(Bytes::from(body))))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Failed> {
+        let unreachable = |error: String| {
+            Failed::Unreachable(format!(
+                "nothing answers at http://{}: {error}\nIs `tollgate serve` running? --endpoint URL or \
+                 TOLLGATE_ENDPOINT says where.",
+                self.authority
+            ))
+        };
+        let broken = |error: hyper::Error| {
+            Failed::Failed(format!(
+                "the connection to {} broke: {error}",
+                self.authority
+            ))
+        };
+        let connecting = TcpStream::connect(&self.authority);
+        let stream = tokio::time::timeout(Duration::from_secs(CONNECT_TIMEOUT_S), connecting)
+            .await
+            .map_err(|_| unreachable(format!("no connection within {CONNECT_TIMEOUT_S} seconds")))?
+            .map_err(|error| unreachable(error.to_string()))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
+        let connection = tokio::spawn(connection);
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(broken)?.to_bytes();
+        connection.abort();
+        Ok(Response::from_parts(parts, body))
+    }
+}
+
+/// One segment of a path, percent-encoded.
+pub fn encode(segment: &str) -> String {
+    utf8_percent_encode(segment, RESERVED).to_string()
+}
+
+/// The `host:port` of an endpoint.
+fn authority(endpoint: &str) -> Result<String, Failed> {
+    let wrong = |why: &str| {
+        Failed::Usage(format!(
+            "the endpoint \"{endpoint}\" {why}; allowed is http://HOST:PORT, such as http://127.0.0.1:8081"
+        ))
+    };
+    let uri: Uri = endpoint.parse().map_err(|_| wrong("is not a URL"))?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => {
+            return Err(wrong(
+                "uses https, which the control plane does not have yet",
+            ));
+        }
+        _ => return Err(wrong("does not begin with http://")),
+    }
+    if uri.path() != "/" || uri.query().is_some() {
+        return Err(wrong("has a path"));
+    }
+    let authority = uri
+        .authority()
+        .filter(|authority| !authority.as_str().contains('@'));
+    let authority = authority.ok_or_else(|| wrong("has no plain host"))?;
+    Ok(match authority.port() {
+        Some(_) => authority.to_string(),
+        None => format!("{authority}:80"),
+    })
+}
+
+fn read(response: Response<Bytes>) -> Result<Value, Failed> {
+    let (parts, body) = response.into_parts();
+    let value = match body.is_empty() {
+        true => Value::Null,
+        false => serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned())),
+    };
+    if parts.status.is_success() {
+        return match value {
+            Value::String(_) => Err(Failed::Failed(
+                "the answer is not JSON; is the endpoint a Tollgate control plane?".into(),
+            )),
+            value => Ok(value),
+        };
+    }
+    let name = parts
+        .headers
+        .get("x-amzn-errortype")
+        .and_then(|name| name.to_str().ok());
+    let name = name
+        .and_then(|name| name.split([':', '#']).next())
+        .unwrap_or(parts.status.as_str());
+    let message = value["message"]
+        .as_str()
+        .or_else(|| value["Message"].as_str());
+    Err(Failed::Refused {
+        status: parts.status.as_u16(),
+        name: name.to_owned(),
+        message: message.map_or_else(|| super::output::cell(&value), str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_http_with_a_host() {
+        assert_eq!(
+            authority("http://127.0.0.1:8081").unwrap(),
+            "127.0.0.1:8081"
+        );
+        assert_eq!(authority("http://[::1]:8081/").unwrap(), "[::1]:8081");
+        assert_eq!(authority("http://gateway").unwrap(), "gateway:80");
+        for bad in [
+            "",
+            "127.0.0.1:8081",
+            "ftp://x",
+            "http://u:p@h:1",
+            "http://x:1/path",
+            "http://x:1?a=b",
+        ] {
+            let message = authority(bad).unwrap_err().to_string();
+            assert!(
+                message.contains("allowed is http://HOST:PORT"),
+                "{bad}: {message}"
+            );
+        }
+        assert!(
+            authority("https://x")
+                .unwrap_err()
+                .to_string()
+                .contains("does not have yet")
+        );
+    }
+
+    fn refused(status: u16, name: Option<&str>, body: &str) -> String {
+        let mut response = Response::builder().status(status);
+        if let Some(name) = name {
+            response = response.header("x-amzn-ErrorType", name);
+        }
+        read(response.body(Bytes::from(body.to_owned())).unwrap())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn errors_carry_aws_name_and_text() {
+        let message = r#"{"message":"Invalid Usage Plan ID specified"}"#;
+        assert_eq!(
+            refused(404, Some("NotFoundException:http://x/"), message),
+            "NotFoundException: Invalid Usage Plan ID specified"
+        );
+        assert_eq!(refused(502, None, "bad gateway"), "502: bad gateway");
+    }
+
+    #[test]
+    fn a_missing_signature_says_where_keys_come_from() {
+        let text = refused(
+            403,
+            Some("MissingAuthenticationTokenException"),
+            r#"{"message":"Missing Authentication Token"}"#,
+        );
+        assert!(text.contains("AWS_SHARED_CREDENTIALS_FILE"), "{text}");
+    }
+
+    #[test]
+    fn segments_are_encoded_as_the_signature_reads_them() {
+        assert_eq!(encode("arn:aws:x/{a} b~"), "arn%3Aaws%3Ax%2F%7Ba%7D%20b~");
+    }
+}

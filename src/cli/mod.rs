@@ -1,0 +1,164 @@
+//! The commands.
+
+pub mod api_keys;
+pub mod call;
+pub mod check;
+pub mod client;
+pub mod credentials;
+pub mod failed;
+pub mod import;
+pub mod nearest;
+pub mod output;
+pub mod plans;
+pub mod usage;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::flags::Flags;
+use crate::config::{self, Loaded};
+use client::{Client, Connection};
+use failed::Failed;
+use output::Output;
+
+/// A self-hosted API gateway with API keys, usage plans and exact quotas, driven by Amazon API Gateway's own API.
+#[derive(Parser)]
+#[command(
+    name = "tollgate",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong use or configuration, 3 nothing answers at the endpoint."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway: data plane and control plane
+    Serve(Configured),
+    /// Run the gateway with an example upstream, API, plans and keys, and print what to try
+    Demo(Demo),
+    /// Call any operation of the control plane by its AWS name
+    Call(call::Call),
+    /// List, create and change API keys
+    #[command(subcommand)]
+    Keys(api_keys::Keys),
+    /// Show usage plans
+    #[command(subcommand)]
+    Plans(plans::Plans),
+    /// Show what the keys of a plan used and have left, day by day
+    Usage(usage::Usage),
+    /// Import API keys from a CSV file in AWS's format
+    Import(import::Import),
+    /// Check the configuration and show each setting, its value and where it comes from
+    Check(Check),
+    /// Print the version
+    Version,
+}
+
+/// Settings from flags over TOLLGATE_… variables over tollgate.toml over defaults.
+#[derive(clap::Args)]
+struct Configured {
+    /// Read this file instead of tollgate.toml in the current directory (environment: TOLLGATE_CONFIG).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Configured {
+    fn load(self) -> Result<Loaded, Failed> {
+        Ok(config::load(
+            self.flags.given(),
+            self.config.as_deref(),
+            environment(),
+        )?)
+    }
+}
+
+/// The demo reads flags only, never the environment or a file: it must not touch what a real gateway uses.
+#[derive(clap::Args)]
+struct Demo {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(clap::Args)]
+struct Check {
+    #[command(flatten)]
+    configured: Configured,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+/// Connection and form of the output, as every client command takes them.
+#[derive(Debug, clap::Args)]
+pub struct Asked {
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub output: Output,
+}
+
+impl Asked {
+    pub fn client(&self) -> Result<Client, Failed> {
+        Client::new(&self.connection)
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.output == Output::Json
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("tollgate: {failed}");
+            failed.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failed> {
+    match cli.command {
+        Command::Serve(configured) => crate::server::serve(configured.load()?),
+        Command::Demo(demo) => {
+            crate::demo::run(config::load_for_demo(demo.flags.given(), environment())?)
+        }
+        Command::Call(call) => wait(call.run()),
+        Command::Keys(keys) => wait(keys.run()),
+        Command::Plans(plans) => wait(plans.run()),
+        Command::Usage(usage) => wait(usage.run()),
+        Command::Import(import) => wait(import.run()),
+        Command::Check(check) => check::run(check.configured.load()?, check.output),
+        Command::Version => output::print(&format!("tollgate {}", env!("CARGO_PKG_VERSION"))),
+    }
+}
+
+fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+/// Runs a client command on a runtime of its own.
+fn wait(command: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| Failed::Failed(format!("cannot start: {error}")))?;
+    runtime.block_on(command)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! `tollgate demo`: the gateway with an example upstream, API, plans and keys, and what to try.
+
+mod example;
+mod text;
+mod upstream;
+
+use crate::cli::client::Client;
+use crate::cli::credentials;
+use crate::cli::failed::Failed;
+use crate::cli::output;
+use crate::config::{Config, Loaded};
+use crate::server::{self, Server};
+use crate::telemetry;
+
+/// Runs the demo until a signal ends it.
+pub fn run(loaded: Loaded) -> Result<(), Failed> {
+    let config = &loaded.config;
+    telemetry::start(config);
+    let server = Server::start(config)?;
+    let example = server.block_on(set_up(&server, config))?;
+    output::print(&text::instructions(config, &server.addresses(), &example))?;
+    server::run_until_signal(server)
+}
+
+async fn set_up(server: &Server, config: &Config) -> Result<example::Example, Failed> {
+    let upstream = upstream::start().await;
+    let upstream = upstream
+        .map_err(|error| Failed::Failed(format!("the example upstream cannot start: {error}")))?;
+    let credentials = match config.auth {
+        true => Some(credentials::read(
+            &config.data_dir.join(credentials::FILE),
+            "default",
+        )?),
+        false => None,
+    };
+    let client = Client::at(
+        server.addresses().control_plane,
+        credentials,
+        &config.region,
+    );
+    example::set_up(&client, upstream).await
+}
+
+#[cfg(test)]
+mod tests;

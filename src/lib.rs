@@ -1,0 +1,7 @@
+//! The program's wiring, as a library so that tests start what `main` starts.
+
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod server;
+pub mod telemetry;

@@ -1,0 +1,225 @@
+//! Opens the store, starts both planes and stops them in order. Nothing else starts what runs long.
+
+pub mod control_plane;
+mod data_plane;
+pub mod first_key;
+pub mod health;
+mod listen;
+mod signals;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tollgate_control::{Control, ControlSettings};
+use tollgate_entity::Timestamp;
+use tollgate_proxy::DataPlane;
+use tollgate_store::{MasterKey, Store, StoreOptions};
+
+use crate::cli::failed::Failed;
+use crate::config::{Config, KeyReveal, Loaded};
+use crate::telemetry;
+use health::{Health, Life, Phase};
+use signals::EndSignals;
+
+/// Threads of the control plane; its database work has threads of its own.
+const CONTROL_THREADS: usize = 2;
+
+/// Where a server listens; never port 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    pub data_plane: SocketAddr,
+    pub control_plane: SocketAddr,
+}
+
+/// A running gateway. Dropped without `stop`, it ends without draining.
+pub struct Server {
+    addresses: Addresses,
+    life: Life,
+    store: Store,
+    data_plane: DataPlane,
+    stop_control: watch::Sender<bool>,
+    control: JoinHandle<()>,
+    runtime: Runtime,
+}
+
+/// `tollgate serve`: runs until a signal ends it.
+pub fn serve(loaded: Loaded) -> Result<(), Failed> {
+    telemetry::start(&loaded.config);
+    match &loaded.file {
+        Some(file) => tracing::info!(file = %file.display(), "configuration read"),
+        None => tracing::debug!("no configuration file"),
+    }
+    run_until_signal(Server::start(&loaded.config)?)
+}
+
+impl Server {
+    /// Starts both planes; they serve when this returns. Must not be called on a runtime's thread.
+    pub fn start(config: &Config) -> Result<Server, Failed> {
+        let started = Instant::now();
+        tracing::info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "starting");
+        let store = open_store(config)?;
+        let listener = listen::bind(config.control_plane.0)?;
+        let runtime = control_runtime()?;
+        let life = Life::starting();
+        let data_plane = data_plane::start(config, &store)?;
+        if config.auth {
+            make_first_key(&store, config)?;
+        } else {
+            tracing::warn!(
+                "authentication is off: every program on this machine can change everything"
+            );
+        }
+        let addresses = Addresses {
+            data_plane: data_plane.address(),
+            control_plane: listener
+                .local_addr()
+                .map_err(|error| Failed::Failed(error.to_string()))?,
+        };
+        let health = Health {
+            life: life.clone(),
+            started,
+            figures: data_plane.figures(),
+            metrics_token: config.metrics_token.clone(),
+        };
+        let router = health::router(health, control(config, &store));
+        let limits = control_plane::Limits {
+            connections_max: usize::try_from(config.control_connections_max).unwrap_or(usize::MAX),
+            header_read_timeout: Duration::from_millis(config.header_read_timeout_ms),
+            drain_timeout: Duration::from_secs(config.drain_timeout_s),
+        };
+        let (stop_control, stopped) = watch::channel(false);
+        let listener = runtime.block_on(async { tokio::net::TcpListener::from_std(listener) });
+        let listener = listener.map_err(|error| Failed::Failed(error.to_string()))?;
+        let control = runtime.spawn(control_plane::serve(listener, router, limits, stopped));
+        life.set(Phase::Serving);
+        tracing::info!(
+            data_plane = %addresses.data_plane, control_plane = %addresses.control_plane,
+            took_ms = started.elapsed().as_millis() as u64, "serving"
+        );
+        Ok(Server {
+            addresses,
+            life,
+            store,
+            data_plane,
+            stop_control,
+            control,
+            runtime,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Runs a future on the control plane's runtime, beside it.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Stops: no new requests, those in flight finish, counters are written. The control plane ends last, so that its
+    /// health routes tell of the draining.
+    pub fn stop(self) {
+        self.life.set(Phase::Draining);
+        tracing::info!("draining");
+        self.data_plane.stop();
+        // Nobody is left to see this value if the control plane has failed.
+        let _ = self.stop_control.send(true);
+        if let Err(error) = self.runtime.block_on(self.control) {
+            tracing::error!("the control plane failed: {error}");
+        }
+        drop(self.runtime);
+        drop(self.store);
+        tracing::info!("stopped");
+    }
+}
+
+/// Waits for a signal that ends the program, then stops; a second one ends the process at once. SIGUSR1 opens the access
+/// log again.
+pub fn run_until_signal(server: Server) -> Result<(), Failed> {
+    let cannot =
+        |error: std::io::Error| Failed::Failed(format!("cannot wait for signals: {error}"));
+    let mut ends = server
+        .block_on(async { EndSignals::new() })
+        .map_err(cannot)?;
+    let mut reopen = server
+        .block_on(async { signals::reopen_signal() })
+        .map_err(cannot)?;
+    let first = server.block_on(async {
+        loop {
+            tokio::select! {
+                name = ends.next() => break name,
+                Some(()) = reopen.recv() => server.data_plane.reopen_access_log(),
+            }
+        }
+    });
+    tracing::info!("{first} received; a second signal ends at once");
+    server.runtime.spawn(async move {
+        let second = ends.next().await;
+        tracing::warn!("{second} received: ending without draining");
+        std::process::exit(1);
+    });
+    server.stop();
+    Ok(())
+}
+
+fn control_runtime() -> Result<Runtime, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build();
+    runtime.map_err(|error| Failed::Failed(format!("cannot start threads: {error}")))
+}
+
+fn open_store(config: &Config) -> Result<Store, Failed> {
+    let master_key = config
+        .master_key
+        .as_ref()
+        .map(|key| MasterKey::from_hex(key.reveal()));
+    let master_key = master_key
+        .transpose()
+        .map_err(|_| Failed::Usage("TOLLGATE_MASTER_KEY is not 64 hexadecimal digits".into()))?;
+    let options = StoreOptions {
+        master_key,
+        keep_key_values: config.key_reveal == KeyReveal::Always,
+        ..StoreOptions::default()
+    };
+    Store::open(&config.data_dir, options).map_err(|error| {
+        Failed::Failed(format!(
+            "{error}\nThe data directory is {}; --data-dir DIR chooses another.",
+            config.data_dir.display()
+        ))
+    })
+}
+
+fn make_first_key(store: &Store, config: &Config) -> Result<(), Failed> {
+    let made = first_key::ensure(store, &config.data_dir, now());
+    match made.map_err(|error| Failed::Failed(error.to_string()))? {
+        Some(file) => tracing::info!(
+            "made an administrator's access key; it is in {0} for: export AWS_SHARED_CREDENTIALS_FILE={0}",
+            file.display()
+        ),
+        None => tracing::debug!("access keys exist"),
+    }
+    Ok(())
+}
+
+fn control(config: &Config, store: &Store) -> Control {
+    let settings = ControlSettings {
+        region: config.region.clone(),
+        account_id: config.account_id.clone(),
+        auth: config.auth,
+    };
+    Control::new(store.clone(), settings, now)
+}
+
+fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_second())
+}
+
+#[cfg(test)]
+mod tests;

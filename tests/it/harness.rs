@@ -1,0 +1,342 @@
+//! The gateway under test: the real binary in a directory of its own, started, killed, stopped and started again.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tempfile::TempDir;
+
+use crate::control::{Control, Credentials};
+use crate::http::Connection;
+
+/// The longest a start or a clean stop may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a condition is looked at while a test waits for it.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// One gateway process and the directory it keeps its data in.
+pub struct Gateway {
+    home: TempDir,
+    pub data: SocketAddr,
+    pub plane: SocketAddr,
+    /// `serve` or `demo`.
+    command: &'static str,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+impl Gateway {
+    /// Starts a gateway on a fresh directory and waits until both planes serve.
+    pub fn start() -> Gateway {
+        Gateway::start_with("")
+    }
+
+    /// The same with a configuration file of this content.
+    pub fn start_with(config: &str) -> Gateway {
+        let mut gateway = Gateway::prepare(config);
+        gateway.spawn();
+        gateway.wait_ready();
+        gateway
+    }
+
+    /// A gateway with its directory and ports, not started yet.
+    pub fn prepare(config: &str) -> Gateway {
+        let home = TempDir::with_prefix("tollgate-it-").unwrap();
+        let mut arguments = Vec::new();
+        if !config.is_empty() {
+            let file = home.path().join("tollgate.toml");
+            std::fs::write(&file, config).unwrap();
+            arguments = vec!["--config".to_owned(), file.display().to_string()];
+        }
+        Gateway {
+            home,
+            data: free_address(),
+            plane: free_address(),
+            command: "serve",
+            arguments,
+            child: None,
+        }
+    }
+
+    /// Starts the demo instead.
+    pub fn demo() -> Gateway {
+        let mut gateway = Gateway::prepare("");
+        gateway.command = "demo";
+        gateway.spawn();
+        gateway.wait_ready();
+        gateway
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// The command line as this gateway runs it.
+    pub fn command(&self) -> Command {
+        let mut command = tollgate();
+        command
+            .arg(self.command)
+            .arg("--data-dir")
+            .arg(self.data_dir());
+        command.args([
+            "--data-plane",
+            &self.data.to_string(),
+            "--control-plane",
+            &self.plane.to_string(),
+        ]);
+        command.args(&self.arguments);
+        command
+    }
+
+    pub fn spawn(&mut self) {
+        assert!(self.child.is_none(), "already running");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .unwrap();
+        let child = self
+            .command()
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    /// Waits until `/readyz` answers 200.
+    pub fn wait_ready(&mut self) {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.exited() {
+                panic!(
+                    "the gateway ended with {status} instead of serving:\n{}",
+                    self.log()
+                );
+            }
+            if ready(self.plane) {
+                return;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "not ready after {PATIENCE:?}:\n{}",
+                self.log()
+            );
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The exit status if the process has ended by itself.
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut()?.try_wait().unwrap()
+    }
+
+    /// kill -9, and waits until the process is gone.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("running");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Sends SIGTERM and returns at once.
+    pub fn terminate(&self) {
+        let child = self.child.as_ref().expect("running");
+        let status = Command::new("kill")
+            .args(["-TERM", &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        let status = wait_until("the gateway to stop", || self.exited());
+        self.child = None;
+        status
+    }
+
+    /// SIGTERM, and the exit status it leads to.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        self.wait()
+    }
+
+    /// Starts again on the same directory and ports.
+    pub fn start_again(&mut self) {
+        self.spawn();
+        self.wait_ready();
+    }
+
+    /// A client of the control plane with the administrator's key of the first start.
+    pub fn control(&self) -> Control {
+        Control::new(self.plane, Some(administrator(&self.data_dir())))
+    }
+
+    /// Everything the process has printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.home.path().join("output.log")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // The process may be gone already, and a test that failed must still end.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(12).collect();
+            eprintln!(
+                "--- the gateway's last words\n{}",
+                tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+            );
+        }
+    }
+}
+
+/// The binary under test, untouched by the caller's settings.
+pub fn tollgate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.current_dir(std::env::temp_dir());
+    for (name, _) in std::env::vars()
+        .filter(|(name, _)| name.starts_with("TOLLGATE_") || name.starts_with("AWS_"))
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a command that is expected to end by itself: its status and everything it printed.
+pub fn run(command: &mut Command) -> (ExitStatus, String) {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let words = std::thread::spawn(move || {
+        let mut text = String::new();
+        stdout.read_to_string(&mut text).unwrap();
+        text
+    });
+    let complaints = std::thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        text
+    });
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("{command:?} did not end:\n{}", complaints.join().unwrap());
+        }
+        std::thread::sleep(LOOK);
+    };
+    (status, words.join().unwrap() + &complaints.join().unwrap())
+}
+
+/// Looks until there is something to see, and fails the test when it takes too long.
+pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// A local address nobody listens on. Ports lie below the range from which outgoing connections take theirs.
+pub fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 12_000;
+    const SPAN: u16 = 20_000;
+    let start = (std::process::id() % u32::from(SPAN)) as u16;
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + (start.wrapping_add(step)) % SPAN;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+/// Held by tests that put the machine under load, so that they do not disturb each other.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static LOAD: Mutex<()> = Mutex::new(());
+    LOAD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for the next UTC day if this one ends within the given time: quotas and usage are counted by UTC days.
+pub fn clear_of_midnight(need: Duration) {
+    const DAY_S: u64 = 86_400;
+    let left = || {
+        DAY_S
+            - SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap()
+                .as_secs()
+                % DAY_S
+    };
+    while left() < need.as_secs() {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Today, by UTC, as GetUsage spells dates.
+pub fn today() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
+}
+
+/// Random numbers that are the same on every run with the same seed (splitmix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.roll() % (high - low + 1)
+    }
+}
+
+fn ready(plane: SocketAddr) -> bool {
+    let answer = Connection::open(plane).and_then(|mut c| c.send("GET", "/readyz", &[], b""));
+    answer.is_ok_and(|reply| reply.status == 200)
+}
+
+/// The administrator's key from the shared-credentials file that the first start writes.
+fn administrator(data_dir: &Path) -> Credentials {
+    let text = std::fs::read_to_string(data_dir.join("credentials")).unwrap();
+    Credentials::parse(&text).expect("an access key")
+}

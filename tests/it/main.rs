@@ -1,0 +1,20 @@
+//! The gateway as its users meet it: the real binary, real sockets, an upstream that keeps count.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on must fail
+
+mod api;
+mod bound;
+mod concurrency;
+mod control;
+mod control_errors;
+mod crash;
+mod data_plane;
+mod edge;
+mod exactness;
+mod harness;
+mod http;
+mod import;
+mod lifecycle;
+mod load;
+mod program;
+mod upstream;
+mod usage;
