@@ -14,9 +14,9 @@ check:
 	cargo clippy --workspace --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: deny.toml was not checked"; fi
 
-# Rewrites docs/compatibility.md from the operations table.
+# Rewrites docs/compatibility.md and docs/configuration.md from their tables.
 docs:
-	WRITE_DOCS=1 cargo test --quiet --test aws compatibility
+	WRITE_DOCS=1 cargo test --quiet --test aws --test configuration page_is_in_step
 
 # kill -9 under load, as often as ROUNDS says; SEED chooses the moments.
 crash:

@@ -49,6 +49,7 @@ pub struct Config {
     pub upstream_idle_max: u64,
     pub upstream_idle_timeout_s: u64,
     pub upstream_age_max_s: u64,
+    pub upstream_pause_timeout_s: u64,
     pub upstream_ca_file: Option<PathBuf>,
     pub integration_allow: Vec<Pattern>,
     pub integration_deny: Vec<Pattern>,

@@ -247,7 +247,7 @@ mod tests {
         name: &str,
         params: &[&str],
         body: Option<&str>,
-    ) -> Result<(String, Vec<(String, String)>, String), String> {
+    ) -> Result<(String, Pairs, String), String> {
         let run = || {
             let params = params
                 .iter()
@@ -263,7 +263,9 @@ mod tests {
         Ok((sent.path, sent.query, String::from_utf8(sent.body).unwrap()))
     }
 
-    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    type Pairs = Vec<(String, String)>;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Pairs {
         pairs
             .iter()
             .map(|(n, v)| (n.to_string(), v.to_string()))

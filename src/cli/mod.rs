@@ -43,22 +43,39 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway: data plane and control plane
+    #[command(
+        after_help = "Example:\n  tollgate serve --data-dir /var/lib/tollgate --data-plane 0.0.0.0:8080"
+    )]
     Serve(Configured),
     /// Run the gateway with an example upstream, API, plans and keys, and print what to try
+    #[command(
+        after_help = "Example:\n  tollgate demo --data-plane 127.0.0.1:9080 --control-plane 127.0.0.1:9081"
+    )]
     Demo(Demo),
     /// Call any operation of the control plane by its AWS name
     Call(call::Call),
     /// List, create and change API keys
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  tollgate keys create alice --plan free\n  tollgate keys list --values\n  tollgate keys disable alice"
+    )]
     Keys(api_keys::Keys),
     /// Show usage plans
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  tollgate plans list\n  tollgate plans keys free -o json"
+    )]
     Plans(plans::Plans),
     /// Show what the keys of a plan used and have left, day by day
+    #[command(
+        after_help = "Example:\n  tollgate usage free --key alice --from 2026-01-01 --to 2026-01-31"
+    )]
     Usage(usage::Usage),
     /// Import API keys from a CSV file in AWS's format
+    #[command(after_help = "Example:\n  tollgate import keys.csv --fail-on-warnings")]
     Import(import::Import),
     /// Check the configuration and show each setting, its value and where it comes from
+    #[command(after_help = "Example:\n  tollgate check --config /etc/tollgate.toml")]
     Check(Check),
     /// Print the version
     Version,

@@ -20,9 +20,7 @@ pub enum Kind {
     /// `true` or `false`.
     Switch { put: fn(&mut Config, bool) },
     /// One of a few words, each with what it does.
-    Word {
-        of: &'static [(&'static str, fn(&mut Config))],
-    },
+    Word { of: &'static [Choice] },
     /// An IP address and a port; `localhost` is read as 127.0.0.1.
     Address { put: fn(&mut Config, SocketAddr) },
     /// A file or directory.
@@ -135,6 +133,9 @@ impl Kind {
         matches!(self, Kind::Secret { .. })
     }
 }
+
+/// A word, and what choosing it does.
+pub type Choice = (&'static str, fn(&mut Config));
 
 /// The text is not one of the allowed values.
 #[derive(Debug, PartialEq, Eq)]

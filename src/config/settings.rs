@@ -2,7 +2,7 @@
 
 use tollgate_proxy::net::address::Pattern;
 
-use super::kind::Kind;
+use super::kind::{Choice, Kind};
 use super::{AccessLog, Address, Config, KeyReveal, LogFormat, LogLevel, Runtime, Secret};
 
 /// One setting. Its name is the one in `tollgate.toml`; the flag has hyphens for underscores, and the environment
@@ -116,6 +116,8 @@ pub const SETTINGS: &[Setting] = &[
         "Seconds that an idle connection to an upstream is kept.", |c, v| c.upstream_idle_timeout_s = v),
     whole("upstream_age_max_s", "600", 1, 86_400,
         "Seconds after which a connection to an upstream is not used again, so that a name's new address is found.", |c, v| c.upstream_age_max_s = v),
+    whole("upstream_pause_timeout_s", "60", 1, 86_400,
+        "Seconds that an upstream may pause within a response that has begun.", |c, v| c.upstream_pause_timeout_s = v),
     path("upstream_ca_file", None,
         "PEM file of certificate authorities that are trusted for https upstreams besides the machine's own; unset: none.",
         |c, v| c.upstream_ca_file = Some(v)),
@@ -217,7 +219,7 @@ const fn text(
 const fn word(
     name: &'static str,
     default: &'static str,
-    of: &'static [(&'static str, fn(&mut Config))],
+    of: &'static [Choice],
     doc: &'static str,
 ) -> Setting {
     row(name, Some(default), Kind::Word { of }, doc)

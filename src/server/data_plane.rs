@@ -72,7 +72,7 @@ fn settings(config: &Config) -> Settings {
             deny: config.integration_deny.clone(),
         },
         forwards_api_key: config.forward_api_key,
-        answer_patience: std::time::Duration::from_secs(config.client_idle_timeout_s),
+        answer_patience: Duration::from_secs(config.upstream_pause_timeout_s),
         responses: GatewayResponses {
             shows_reason: config.reason_header,
         },

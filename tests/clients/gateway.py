@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 
 REGION = "us-east-1"
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class Gateway:

@@ -276,13 +276,15 @@ fn a_bad_patch_applies_nothing_of_it() {
         .ok(201);
     let path = format!("/usageplans/{}", plan["id"].as_str().unwrap());
     let before = control.get(&path).ok(200);
-    control.patch(&path, &[("replace", "/name", "after"), ("replace", "/nonsense", "1")]).refused(
-        400,
-        "BadRequestException",
-        "Invalid patch path  '/nonsense' specified for op 'replace'. Must be one of: [/name, /description, /productCode, \
-         /apiStages/<apidId:stageName>/throttle, /apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>/rateLimit, \
-         /apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>/burstLimit, /throttle/rateLimit, /throttle/burstLimit, \
-         /quota/limit, /quota/offset, /quota/period]",
+    let bad_path = [("replace", "/name", "after"), ("replace", "/nonsense", "1")];
+    let message = control
+        .patch(&path, &bad_path)
+        .refused_somehow(400, "BadRequestException");
+    let beginning =
+        "Invalid patch path  '/nonsense' specified for op 'replace'. Must be one of: [/name, ";
+    assert!(
+        message.starts_with(beginning) && message.contains(", /quota/limit"),
+        "{message}"
     );
     control
         .patch(

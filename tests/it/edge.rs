@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::api::{Api, Plan};
-use crate::harness::Gateway;
+use crate::harness::{Gateway, clear_of_midnight, wait_until};
 use crate::http::{Connection, get};
 use crate::upstream::Upstream;
 
@@ -274,28 +274,33 @@ fn too_many_headers_or_too_long_a_path_are_refused() {
 }
 
 #[test]
-fn a_client_that_leaves_is_counted_once_and_frees_its_connection() {
+fn a_client_that_leaves_after_its_admission_is_counted_once() {
+    clear_of_midnight(Duration::from_secs(30));
     let gateway = Gateway::start();
     let upstream = Upstream::start();
     let control = gateway.control();
     let api = Api::create(&control, "edge");
     api.pass_on("", true, &upstream.url());
     api.deploy("prod");
-    crate::harness::clear_of_midnight(Duration::from_secs(30));
-    let plan = Plan::create(
-        &control,
-        &api,
-        "prod",
-        &json!({ "quota": { "limit": 100, "period": "DAY" } }),
-    );
+    let limits = json!({ "quota": { "limit": 100, "period": "DAY" } });
+    let plan = Plan::create(&control, &api, "prod", &limits);
     let key = plan.key("k");
-    for _ in 0..10 {
-        let mut connection = Connection::open(gateway.data).unwrap();
+    let target = api.target("prod", "/gate/left");
+    let mut leaving: Vec<Connection> = (0..10)
+        .map(|_| Connection::open(gateway.data).unwrap())
+        .collect();
+    for connection in &mut leaving {
         connection
-            .write_request("GET", &api.target("prod", "/wait/50"), &[key.header()], b"")
+            .write_request("GET", &target, &[key.header()], b"")
             .unwrap();
     }
-    crate::harness::wait_until("the calls to be counted", || {
-        (plan.usage(&key) == Some((10, 90))).then_some(())
+    wait_until("the upstream to see them all", || {
+        (upstream.count() == 10).then_some(())
     });
+    drop(leaving);
+    assert_eq!(plan.usage(&key), Some((10, 90)));
+    upstream.open_gate("left");
+    let after = get(gateway.data, &api.target("prod", "/hit"), &[key.header()]);
+    assert_eq!(after.status, 200);
+    assert_eq!(plan.usage(&key), Some((11, 89)));
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use crate::control::{Control, Credentials};
 use crate::http::Connection;
 
-/// The longest a start or a clean stop may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest a start or a clean stop may take before the test fails; disks of rented machines stall for long.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a condition is looked at while a test waits for it.
 const LOOK: Duration = Duration::from_millis(5);
@@ -47,7 +47,10 @@ impl Gateway {
 
     /// A gateway with its directory and ports, not started yet.
     pub fn prepare(config: &str) -> Gateway {
-        let home = TempDir::with_prefix("tollgate-it-").unwrap();
+        let home = tempfile::Builder::new()
+            .prefix("tollgate-it-")
+            .tempdir_in(place())
+            .unwrap();
         let mut arguments = Vec::new();
         if !config.is_empty() {
             let file = home.path().join("tollgate.toml");
@@ -179,6 +182,15 @@ impl Gateway {
         Control::new(self.plane, Some(administrator(&self.data_dir())))
     }
 
+    /// The most memory the process has ever had resident, where the system tells.
+    pub fn memory_max_kib(&self) -> u64 {
+        let pid = self.child.as_ref().expect("running").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or(0)
+    }
+
     /// Everything the process has printed so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -202,13 +214,46 @@ impl Drop for Gateway {
         }
         if std::thread::panicking() {
             let log = self.log();
-            let tail: Vec<&str> = log.lines().rev().take(12).collect();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = lines.len().saturating_sub(8);
+            let trouble = |line: &&str| line.contains("WARN") || line.contains("ERROR");
+            let early = lines[..tail].iter().copied().filter(trouble);
+            let told: Vec<&str> = early.chain(lines[tail..].iter().copied()).collect();
             eprintln!(
-                "--- the gateway's last words\n{}",
-                tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+                "--- the gateway's trouble and its last words\n{}",
+                told.join("\n")
             );
         }
     }
+}
+
+/// Where gateways keep their data: in memory where there is room, so that tests measure the gateway and not a disk that
+/// others use too. A process that is killed loses nothing there either. `TMPDIR` chooses another place.
+fn place() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let memory = PathBuf::from("/dev/shm");
+        let chosen = std::env::var_os("TMPDIR").is_some();
+        match !chosen && free_mib(&memory) >= ROOM_MIB {
+            true => memory,
+            false => std::env::temp_dir(),
+        }
+    })
+}
+
+/// What the tests need at most.
+const ROOM_MIB: u64 = 1024;
+
+fn free_mib(dir: &Path) -> u64 {
+    let Ok(told) = Command::new("df").args(["-Pm"]).arg(dir).output() else {
+        return 0;
+    };
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    let available = text
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split_whitespace().nth(3));
+    available.and_then(|mib| mib.parse().ok()).unwrap_or(0)
 }
 
 /// The binary under test, untouched by the caller's settings.

@@ -126,7 +126,7 @@ fn bad_rows_are_warnings_with_their_line_numbers() {
         Good,good-key-value-0123456789,\n\
         Short,short,\n\
         NoPlan,noplan-key-value-0123456789,doesnotexist\n\
-        ,\n\
+        NoKey,,\n\
         Also good,also-good-key-value-0123456789,\n";
     let reply = import(&control, "", csv.as_bytes()).ok(201);
     let warned = warnings(&reply);

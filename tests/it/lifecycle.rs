@@ -292,7 +292,7 @@ fn a_bad_setting_says_where_and_what_is_allowed() {
         ("colour = \"red\"\n", "colour"),
         ("data_plane = 7\n", "data_plane"),
         ("runtime = \"sideways\"\n", "per-core"),
-        ("this is not toml\n", "line 1"),
+        ("this is not toml\n", "tollgate.toml:1"),
     ] {
         let gateway = Gateway::prepare(config);
         let (status, words) = run(&mut gateway.command());

@@ -25,11 +25,12 @@ pub const REMAINING_MAX: i64 = i32::MAX as i64;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
-    usage_plan_id: String,
-    start_date: String,
+    // In alphabetical order, as AWS sends them.
     end_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<String>,
+    start_date: String,
+    usage_plan_id: String,
     values: BTreeMap<String, Vec<[u64; 2]>>,
 }
 

@@ -9,7 +9,7 @@ use crate::clock::Ticks;
 use crate::period::Day;
 use crate::quota::{Left, NoUnit, Quota};
 use crate::rate::{RateId, RateTable};
-use crate::throttle::{Held, Throttle};
+use crate::throttle::{Denied, Throttle};
 use std::time::Duration;
 
 /// A request that passed every limit. Now count it: `used.note(admitted.day)`.
@@ -36,12 +36,9 @@ pub enum Refused {
     #[error("the quota of this window is used up")]
     Exhausted,
     /// Quota may be left, but none of it is reserved: tell the writer, wait until it wakes you, decide again with a
-    /// fresh clock and the newest configuration.
+    /// fresh look at the clock and the newest configuration.
     #[error("no unit of the quota is reserved at the moment")]
     Unreserved,
-    /// The configuration used is older than what the counters follow: reload it and decide again.
-    #[error("the configuration this request saw is out of date")]
-    Stale,
 }
 
 /// Decides one request of the day `today` at the moment `now`: every throttle in order, then one unit of the quota.
@@ -56,7 +53,7 @@ pub fn admit(
     for (index, (throttle, id)) in throttles.iter().enumerate() {
         throttle
             .peek(rates, *id, now)
-            .map_err(|held| Refused::throttle(index, held))?;
+            .map_err(|denied| Refused::throttle(index, denied))?;
     }
     if let Some(quota) = quota {
         quota.peek(today).map_err(Refused::quota)?;
@@ -64,7 +61,7 @@ pub fn admit(
     for (index, (throttle, id)) in throttles.iter().enumerate() {
         throttle
             .take(rates, *id, now)
-            .map_err(|held| Refused::throttle(index, held))?;
+            .map_err(|denied| Refused::throttle(index, denied))?;
     }
     let quota_left = match quota {
         Some(quota) => Some(quota.spend(today).map_err(Refused::quota)?),
@@ -75,10 +72,10 @@ pub fn admit(
 }
 
 impl Refused {
-    fn throttle(index: usize, held: Held) -> Refused {
-        match held {
-            Held::Denied { retry_after } => Refused::Throttled { index, retry_after },
-            Held::Stale => Refused::Stale,
+    fn throttle(index: usize, denied: Denied) -> Refused {
+        Refused::Throttled {
+            index,
+            retry_after: denied.retry_after,
         }
     }
 
@@ -133,18 +130,13 @@ mod tests {
                 .throttles
                 .each_ref()
                 .map(|(throttle, id)| (throttle, *id));
-            admit(
-                &throttles,
-                &self.rates,
-                Some((&self.quota, TODAY)),
-                Ticks(0),
-            )
+            admit(&throttles, &self.rates, Some(&self.quota), TODAY, Ticks(0))
         }
 
         fn tokens(&self) -> [u64; 2] {
             self.throttles
                 .each_ref()
-                .map(|(throttle, id)| throttle.tokens(&self.rates, *id, Ticks(0)).unwrap())
+                .map(|(throttle, id)| throttle.tokens(&self.rates, *id, Ticks(0)))
         }
     }
 

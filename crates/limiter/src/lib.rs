@@ -20,5 +20,5 @@ pub use period::{Day, Period, Window};
 pub use quota::{Left, NoUnit, Quota, UNITS_MAX};
 pub use rate::{InvalidRate, Rate, RateId, RateTable};
 pub use reserve::Reserve;
-pub use throttle::{Held, Start, Throttle};
+pub use throttle::{Denied, Start, Throttle};
 pub use used::Used;

@@ -114,7 +114,7 @@ fn interval(per_s: f64) -> u64 {
     u64::try_from(ticks).map_or(INTERVAL_MAX, |ticks| ticks.min(INTERVAL_MAX))
 }
 
-/// Names one edit of one rate. Ids grow with every edit, so a throttle can tell which of two is newer.
+/// Names one edit of one throttle's rate. Ids grow with every edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RateId(pub(crate) u32);
 
@@ -125,7 +125,11 @@ impl RateId {
 
 /// Every rate that was ever in force, with the moment it came into force and the edit that replaced it.
 ///
-/// Shared by all snapshots of the configuration; reading takes no lock. It only grows: 48 bytes an edit.
+/// Shared by all snapshots of the configuration; reading takes no lock. It only grows: 40 bytes an edit.
+///
+/// An edit names the moment it comes into force, and that moment alone decides which rate a request is held to, not
+/// the snapshot it happened to see: from then on every request follows the edit. So a throttle is converted as of that
+/// moment, exactly, whenever its next request comes and whatever snapshot that one saw.
 pub struct RateTable {
     edits: Slab<OnceLock<Edit>>,
     /// The newest id; the lock makes edits one at a time.
@@ -135,8 +139,16 @@ pub struct RateTable {
 struct Edit {
     rate: Rate,
     at: u64,
-    /// The edit that replaced this one, 0 while it is in force.
+    /// The edit that replaces this one, 0 as long as there is none.
     replaced_by: AtomicU32,
+}
+
+/// A throttle's word and the rate it is written in.
+#[derive(Clone, Copy)]
+pub(crate) struct Bucket {
+    /// When the bucket is full again.
+    pub(crate) tat: u64,
+    pub(crate) id: RateId,
 }
 
 impl Default for RateTable {
@@ -153,25 +165,27 @@ impl RateTable {
         }
     }
 
-    /// Adds a rate in force from `at`, replacing `after`. Naming the rate it replaces keeps throttles exact that are
-    /// idle across several edits: each stretch of time refills at the rate that was in force. Rates that are in force
-    /// when the process starts take `Ticks(0)`.
+    /// Adds a rate that comes into force at `at`, in place of `after`. Rates in force when the process starts take
+    /// `Ticks(0)`; for an edit, choose a moment that has not come when this returns (a few milliseconds ahead), so that
+    /// no request of that moment can be decided by the old rate. Each throttle definition has a chain of its own: an id
+    /// shared by two plans would lead both to the edit of one.
     pub fn edit(&self, after: Option<RateId>, rate: Rate, at: Ticks) -> RateId {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         // Out of ids after four billion edits: the last one is never stored, and an unknown id admits nothing.
         let id = newest.saturating_add(1);
         if id < u32::MAX {
             *newest = id;
-            let edit = Edit {
-                rate,
-                at: at.0.min(NOW_MAX),
-                replaced_by: AtomicU32::new(0),
-            };
+            let before = after.and_then(|after| self.find(after));
+            let at = at.0.min(NOW_MAX).max(before.map_or(0, |before| before.at));
             if let Some(cell) = self.edits.get_or_make(id) {
                 // Always empty: every id is given once.
-                let _ = cell.set(edit);
+                let _ = cell.set(Edit {
+                    rate,
+                    at,
+                    replaced_by: AtomicU32::new(0),
+                });
             }
-            if let Some(before) = after.and_then(|after| self.find(after)) {
+            if let Some(before) = before {
                 before.replaced_by.store(id, Ordering::Release);
             }
         }
@@ -187,47 +201,49 @@ impl RateTable {
         self.edits.get(id.0)?.get()
     }
 
-    /// The word of a throttle whose word was `tat` under `from`, now that `to` is in force. It depends on nothing but
-    /// the table: every thread computes the same.
-    pub(crate) fn convert(&self, tat: u64, from: RateId, to: RateId) -> u64 {
-        if from == RateId::UNSET {
-            return self.first(tat, to);
+    /// The bucket at `now`, in the rate that is in force then, for a request whose snapshot has `seen`. It depends on
+    /// nothing but the table and the clock: every thread computes the same.
+    pub(crate) fn in_force(&self, bucket: Bucket, seen: RateId, now: Ticks) -> (Bucket, Rate) {
+        let mut bucket = bucket;
+        if bucket.id == RateId::UNSET {
+            bucket = self.first(bucket.tat, seen);
         }
-        let mut at = from;
-        let mut tat = tat;
-        while at < to {
-            let replaced_by = self
-                .find(at)
-                .map_or(0, |edit| edit.replaced_by.load(Ordering::Acquire));
-            // Where the chain does not lead to `to` (a throttle that was removed and came back), step there at once.
-            let next = if replaced_by <= at.0 || replaced_by > to.0 {
-                to
-            } else {
-                RateId(replaced_by)
+        loop {
+            let Some(edit) = self.find(bucket.id) else {
+                return (bucket, Rate::NOTHING);
             };
-            let since = self.find(next).map_or(NOW_MAX, |edit| edit.at);
-            tat = carry(tat, self.rate(at), self.rate(next), since);
-            at = next;
+            let replaced_by = edit.replaced_by.load(Ordering::Acquire);
+            let next = match replaced_by {
+                // The chain broke: the throttle was removed and came back.
+                0 if bucket.id < seen => seen,
+                0 => return (bucket, edit.rate),
+                next => RateId(next),
+            };
+            match self.find(next) {
+                Some(next_edit) if next_edit.at <= now.0 || replaced_by == 0 => {
+                    let tat = carry(bucket.tat, edit.rate, next_edit.rate, next_edit.at);
+                    bucket = Bucket { tat, id: next };
+                }
+                Some(_) => return (bucket, edit.rate),
+                None => return (bucket, Rate::NOTHING),
+            }
         }
-        tat
     }
 
-    /// The word of a throttle before its first request: full, or empty at a moment and refilled since; but not for a
-    /// time before its rate was in force, when another may have been.
-    fn first(&self, start: u64, to: RateId) -> u64 {
-        if start == 0 {
-            return 0;
-        }
-        let since = self.find(to).map_or(NOW_MAX, |edit| edit.at);
-        start.min(NOW_MAX).max(since) + self.rate(to).capacity
+    /// A throttle before its first request: full, or empty at a moment and refilled since; but not for a time before
+    /// its rate was in force, when another may have been.
+    fn first(&self, start: u64, id: RateId) -> Bucket {
+        let tat = match self.find(id) {
+            Some(edit) if start > 0 => start.min(NOW_MAX).max(edit.at) + edit.rate.capacity,
+            _ => 0,
+        };
+        Bucket { tat, id }
     }
 }
 
 /// Carries the tokens of a bucket from one rate to another at the moment `at`: never more than the new bucket holds,
-/// never a refill.
-///
-/// Requests of an older snapshot may have been admitted after `at`, under the old rate, beyond what the bucket had at
-/// `at`. Then the change takes place a little later for this bucket: at the first moment that covers them.
+/// never a refill. Should requests have been admitted after `at` beyond what the bucket had then (an edit made too
+/// late), the change takes place at the first moment that covers them.
 fn carry(tat: u64, old: Rate, new: Rate, at: u64) -> u64 {
     let at = at.max(tat.saturating_sub(old.capacity));
     let level = old.capacity - tat.saturating_sub(at);
@@ -364,6 +380,12 @@ mod tests {
         assert_eq!(slow.tokens(carry(nothing, Rate::NOTHING, slow, at), now), 0);
     }
 
+    fn tokens(table: &RateTable, tat: u64, from: RateId, seen: RateId, second: u64) -> u64 {
+        let now = Ticks(second * Ticks::PER_S);
+        let (bucket, rate) = table.in_force(Bucket { tat, id: from }, seen, now);
+        rate.tokens(bucket.tat, now)
+    }
+
     #[test]
     fn an_idle_throttle_refills_at_the_rates_that_were_in_force() {
         let table = RateTable::new();
@@ -372,21 +394,24 @@ mod tests {
         let other = table.edit(None, rate(5.0, 5), second(0));
         let slow = table.edit(Some(fast), rate(1.0, 100), second(10));
         let medium = table.edit(Some(slow), rate(2.0, 100), second(20));
-        // Emptied at second 10: ten seconds at 1/s, then two at 2/s; not twelve at 100/s.
+        // Emptied at second 10: ten seconds at 1/s, then two at 2/s; not twelve at 100/s. Whoever asks.
         let empty = second(10).0 + table.rate(fast).capacity;
-        assert_eq!(
-            table
-                .rate(medium)
-                .tokens(table.convert(empty, fast, medium), second(22)),
-            14
-        );
+        for seen in [fast, slow, medium] {
+            assert_eq!(tokens(&table, empty, fast, seen, 22), 14);
+        }
         // A rate that is no successor is stepped to directly.
-        assert_eq!(
-            table
-                .rate(medium)
-                .tokens(table.convert(0, other, medium), second(20)),
-            5
-        );
+        assert_eq!(tokens(&table, 0, other, medium, 20), 5);
+    }
+
+    #[test]
+    fn an_edit_is_in_force_from_its_moment_for_every_snapshot() {
+        let table = RateTable::new();
+        let old = table.edit(None, rate(1.0, 10), Ticks(0));
+        let new = table.edit(Some(old), rate(1.0, 3), Ticks(50 * Ticks::PER_S));
+        for seen in [old, new] {
+            assert_eq!(tokens(&table, 0, old, seen, 49), 10);
+            assert_eq!(tokens(&table, 0, old, seen, 50), 3);
+        }
     }
 
     #[test]
@@ -394,7 +419,7 @@ mod tests {
         let table = RateTable::new();
         let id = table.edit(None, rate(1.0, 1), Ticks(0));
         assert_eq!(table.rate(RateId(77)), Rate::NOTHING);
-        let word = table.convert(0, id, RateId(77));
-        assert!(table.rate(RateId(77)).step(word, Ticks(0)).is_err());
+        assert_eq!(tokens(&table, 0, id, RateId(77), 9), 0);
+        assert_eq!(tokens(&table, 0, RateId::UNSET, RateId(77), 9), 0);
     }
 }

@@ -5,15 +5,15 @@
 //! a token bucket that refills continuously, and gives, whatever threads and order: in every interval `[s, t]`
 //! admitted ≤ burst + ⌊rate × (t − s)⌋. A denial writes nothing.
 //!
-//! **Edits.** The word means nothing without its rate, whose id stands beside it. A request whose configuration has a
-//! newer rate converts the word: it sets the top bit (the tombstone) by compare-and-swap, checks that the id is still
-//! the one it read, stores the new id, then the new word, which carries the tokens and the request just taken. Others
-//! spin for these two stores. A request that read the old pair cannot take from the new word: its compare-and-swap
-//! expects the old one, which the new one is forced to differ from; and should later requests bring that very word
-//! back, it finds the id changed afterwards and reports [`Held::Stale`], having taken a token it does not use.
+//! **Edits.** The word means nothing without its rate, whose id stands beside it. From the moment an edit comes into
+//! force, the first request converts the word: it sets the top bit (the tombstone) by compare-and-swap, checks that the
+//! id is still the one it read, stores the new id, then the new word, which carries the tokens and the request just
+//! taken. Others spin for these two stores. A request that read the old pair cannot take from the new word: its
+//! compare-and-swap expects the old one, which the new one is forced to differ from; and should later requests bring
+//! that very word back, it finds the id changed afterwards and decides again, having taken a token it does not use.
 
 use crate::clock::Ticks;
-use crate::rate::{NOW_MAX, RateId, RateTable};
+use crate::rate::{Bucket, NOW_MAX, RateId, RateTable};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -38,20 +38,11 @@ pub struct Throttle {
     rate: AtomicU32,
 }
 
-/// Why a throttle did not admit.
+/// A throttle did not admit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// Not before `retry_after`, exact and rounded up to a nanosecond; `None` is never under this rate.
-    Denied { retry_after: Option<Duration> },
-    /// The throttle already follows a newer rate than the caller's configuration: reload it and decide again.
-    Stale,
-}
-
-/// The word and the rate it is written in, read together.
-#[derive(Clone, Copy)]
-struct Bucket {
-    tat: u64,
-    rate: RateId,
+pub struct Denied {
+    /// Not before this, exact and rounded up to a nanosecond; `None` is never under this rate.
+    pub retry_after: Option<Duration>,
 }
 
 impl Throttle {
@@ -71,49 +62,39 @@ impl Throttle {
         self.word.store(word, Ordering::Release);
     }
 
-    /// Whether a request would be admitted now. Loads only.
-    pub fn peek(&self, rates: &RateTable, id: RateId, now: Ticks) -> Result<(), Held> {
-        let (_, tat) = self.read_as(rates, id)?;
-        rates.rate(id).step(tat, now).map(|_| ()).map_err(denied)
+    /// Whether a request would be admitted now. Loads only. `id` is the rate the caller's configuration has.
+    pub fn peek(&self, rates: &RateTable, id: RateId, now: Ticks) -> Result<(), Denied> {
+        let (bucket, rate) = rates.in_force(self.read(), id, now);
+        rate.step(bucket.tat, now).map(|_| ()).map_err(denied)
     }
 
     /// Admits one request, or says why not. One compare-and-swap when nobody races; a denial writes nothing.
-    pub fn take(&self, rates: &RateTable, id: RateId, now: Ticks) -> Result<(), Held> {
-        let rate = rates.rate(id);
+    pub fn take(&self, rates: &RateTable, id: RateId, now: Ticks) -> Result<(), Denied> {
         loop {
-            let (bucket, tat) = self.read_as(rates, id)?;
-            let next = rate.step(tat, now).map_err(denied)?;
-            if bucket.rate != id {
-                if self.convert(bucket, id, next) {
+            let read = self.read();
+            let (bucket, rate) = rates.in_force(read, id, now);
+            let next = rate.step(bucket.tat, now).map_err(denied)?;
+            if bucket.id != read.id {
+                if self.convert(
+                    read,
+                    Bucket {
+                        tat: next,
+                        id: bucket.id,
+                    },
+                ) {
                     return Ok(());
                 }
-            } else if self.replace(bucket.tat, next) {
-                // Was it this rate's word that was replaced? See the module's words on edits.
-                return if self.rate.load(Ordering::Acquire) == id.0 {
-                    Ok(())
-                } else {
-                    Err(Held::Stale)
-                };
+            } else if self.replace(read.tat, next) && self.rate.load(Ordering::Acquire) == read.id.0
+            {
+                return Ok(());
             }
         }
     }
 
     /// Whole requests that would be admitted now. Loads only.
-    pub fn tokens(&self, rates: &RateTable, id: RateId, now: Ticks) -> Result<u64, Held> {
-        let (_, tat) = self.read_as(rates, id)?;
-        Ok(rates.rate(id).tokens(tat, now))
-    }
-
-    /// The bucket as it is, and its word as it reads under `id`.
-    fn read_as(&self, rates: &RateTable, id: RateId) -> Result<(Bucket, u64), Held> {
-        let bucket = self.read();
-        if bucket.rate == id {
-            return Ok((bucket, bucket.tat));
-        }
-        if bucket.rate > id {
-            return Err(Held::Stale);
-        }
-        Ok((bucket, rates.convert(bucket.tat, bucket.rate, id)))
+    pub fn tokens(&self, rates: &RateTable, id: RateId, now: Ticks) -> u64 {
+        let (bucket, rate) = rates.in_force(self.read(), id, now);
+        rate.tokens(bucket.tat, now)
     }
 
     fn read(&self) -> Bucket {
@@ -125,7 +106,7 @@ impl Throttle {
             if tat & TOMBSTONE == 0 && self.rate.load(Ordering::Acquire) == rate {
                 return Bucket {
                     tat,
-                    rate: RateId(rate),
+                    id: RateId(rate),
                 };
             }
             spins += 1;
@@ -143,28 +124,31 @@ impl Throttle {
             .is_ok()
     }
 
-    /// Moves the word to rate `id` with one request taken. False if another thread was faster.
-    fn convert(&self, bucket: Bucket, id: RateId, next: u64) -> bool {
-        if !self.replace(bucket.tat, bucket.tat | TOMBSTONE) {
+    /// Moves the word to another rate. False if another thread was faster.
+    fn convert(&self, read: Bucket, next: Bucket) -> bool {
+        if !self.replace(read.tat, read.tat | TOMBSTONE) {
             return false;
         }
         // Under the tombstone nobody else writes, so this tells for certain whether it is the word that was read.
-        if self.rate.load(Ordering::Acquire) != bucket.rate.0 {
-            self.word.store(bucket.tat, Ordering::Release);
+        if self.rate.load(Ordering::Acquire) != read.id.0 {
+            self.word.store(read.tat, Ordering::Release);
             return false;
         }
-        self.rate.store(id.0, Ordering::Release);
+        self.rate.store(next.id.0, Ordering::Release);
         // One tick later is the strict side, and a different word.
-        let next = if next == bucket.tat { next + 1 } else { next };
-        self.word.store(next, Ordering::Release);
+        let tat = if next.tat == read.tat {
+            next.tat + 1
+        } else {
+            next.tat
+        };
+        self.word.store(tat, Ordering::Release);
         true
     }
 }
 
-fn denied(wait: Option<u64>) -> Held {
-    Held::Denied {
-        retry_after: wait.map(|ticks| Duration::from_nanos(ticks.div_ceil(Ticks::PER_NS))),
-    }
+fn denied(wait: Option<u64>) -> Denied {
+    let retry_after = wait.map(|ticks| Duration::from_nanos(ticks.div_ceil(Ticks::PER_NS)));
+    Denied { retry_after }
 }
 
 #[cfg(test)]
@@ -191,10 +175,10 @@ mod tests {
         let rates = RateTable::new();
         let id = rates.edit(None, rate(2.0, 10), Ticks(0));
         let throttle = Throttle::new(Start::Full);
-        assert_eq!(throttle.tokens(&rates, id, seconds(0.0)), Ok(10));
+        assert_eq!(throttle.tokens(&rates, id, seconds(0.0)), 10);
         assert_eq!(admitted(&throttle, &rates, id, seconds(0.0)), 10);
         let half = Duration::from_millis(500);
-        let refused = Err(Held::Denied {
+        let refused = Err(Denied {
             retry_after: Some(half),
         });
         assert_eq!(throttle.take(&rates, id, seconds(0.0)), refused);
@@ -223,7 +207,7 @@ mod tests {
             let throttle = Throttle::new(Start::Full);
             assert_eq!(
                 throttle.take(&rates, id, seconds(1e6)),
-                Err(Held::Denied { retry_after: None })
+                Err(Denied { retry_after: None })
             );
         }
     }
@@ -233,35 +217,45 @@ mod tests {
         let rates = RateTable::new();
         let id = rates.edit(None, rate(10.0, 100), Ticks(0));
         let throttle = Throttle::new(Start::EmptyAt(seconds(50.0)));
-        assert_eq!(throttle.tokens(&rates, id, seconds(50.0)), Ok(0));
-        assert_eq!(throttle.tokens(&rates, id, seconds(49.0)), Ok(0));
-        assert_eq!(throttle.tokens(&rates, id, seconds(50.05)), Ok(0));
+        assert_eq!(throttle.tokens(&rates, id, seconds(50.0)), 0);
+        assert_eq!(throttle.tokens(&rates, id, seconds(49.0)), 0);
+        assert_eq!(throttle.tokens(&rates, id, seconds(50.05)), 0);
         assert_eq!(admitted(&throttle, &rates, id, seconds(53.0)), 30);
         assert_eq!(
             Throttle::new(Start::EmptyAt(seconds(50.0))).tokens(&rates, id, seconds(900.0)),
-            Ok(100)
+            100
         );
         // A rate edited after the restart counts from its edit.
         let faster = rates.edit(Some(id), rate(1000.0, 5_000), seconds(60.0));
         let untouched = Throttle::new(Start::EmptyAt(seconds(50.0)));
-        assert_eq!(untouched.tokens(&rates, faster, seconds(61.0)), Ok(1_000));
+        assert_eq!(untouched.tokens(&rates, faster, seconds(61.0)), 1_000);
     }
 
     #[test]
-    fn an_edit_carries_tokens_and_an_older_configuration_is_stale() {
+    fn an_edit_carries_tokens_and_binds_older_configurations_too() {
         let rates = RateTable::new();
         let old = rates.edit(None, rate(1.0, 10), Ticks(0));
-        let new = rates.edit(Some(old), rate(100.0, 1_000), seconds(0.0));
         let throttle = Throttle::new(Start::Full);
         for _ in 0..4 {
-            assert_eq!(throttle.take(&rates, old, seconds(0.0)), Ok(()));
+            assert_eq!(throttle.take(&rates, old, seconds(1.0)), Ok(()));
         }
-        assert_eq!(throttle.tokens(&rates, new, seconds(0.0)), Ok(6));
-        assert_eq!(throttle.take(&rates, new, seconds(0.0)), Ok(()));
-        assert_eq!(throttle.take(&rates, old, seconds(0.0)), Err(Held::Stale));
-        assert_eq!(throttle.peek(&rates, old, seconds(0.0)), Err(Held::Stale));
-        assert_eq!(throttle.tokens(&rates, old, seconds(0.0)), Err(Held::Stale));
-        assert_eq!(admitted(&throttle, &rates, new, seconds(0.0)), 5);
+        let new = rates.edit(Some(old), rate(100.0, 1_000), seconds(1.0));
+        assert_eq!(throttle.tokens(&rates, new, seconds(1.0)), 6);
+        assert_eq!(throttle.take(&rates, new, seconds(1.0)), Ok(()));
+        assert_eq!(throttle.take(&rates, old, seconds(1.0)), Ok(()));
+        assert_eq!(admitted(&throttle, &rates, new, seconds(1.0)), 4);
+        assert_eq!(throttle.tokens(&rates, old, seconds(3.0)), 200);
+    }
+
+    #[test]
+    fn a_new_configuration_waits_for_the_moment_its_rate_is_in_force() {
+        let rates = RateTable::new();
+        let old = rates.edit(None, rate(1.0, 3), Ticks(0));
+        let throttle = Throttle::new(Start::Full);
+        throttle.take(&rates, old, seconds(9.0)).unwrap();
+        let new = rates.edit(Some(old), rate(1.0, 50), seconds(10.0));
+        assert_eq!(throttle.tokens(&rates, new, seconds(9.9)), 2);
+        assert_eq!(throttle.tokens(&rates, old, seconds(20.0)), 13);
     }
 
     #[test]
@@ -296,13 +290,19 @@ mod tests {
     fn a_word_that_came_back_in_another_rate_is_neither_taken_nor_converted() {
         let rates = RateTable::new();
         let old = rates.edit(None, rate(1.0, 5), Ticks(0));
-        let new = rates.edit(Some(old), rate(1.0, 9), Ticks(0));
+        let new = rates.edit(Some(old), rate(1.0, 9), seconds(1.0));
         let throttle = Throttle::new(Start::Full);
         throttle.take(&rates, old, Ticks(0)).unwrap();
         let read = throttle.read();
         // Between this thread's read and its write, others convert, and the same word stands there again.
         throttle.rate.store(new.0, Ordering::SeqCst);
-        assert!(!throttle.convert(read, new, read.tat + 1));
+        assert!(!throttle.convert(
+            read,
+            Bucket {
+                tat: read.tat + 1,
+                id: new
+            }
+        ));
         assert_eq!(throttle.read().tat, read.tat);
     }
 }

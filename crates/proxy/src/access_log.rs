@@ -119,7 +119,9 @@ impl Entry {
         json::member(line, "path");
         json::string(line, call.context_path());
         text(line, "protocol", protocol(call.version));
-        header(line, "domainName", call.host.as_ref());
+        if let Some(host) = call.domain_name() {
+            text(line, "domainName", host);
+        }
         number(line, "status", self.status.unwrap_or(CLIENT_CLOSED));
         number(line, "responseLength", self.bytes_sent);
         milliseconds(line, "responseLatency", latency);
@@ -137,7 +139,12 @@ impl Entry {
         if let Some(plan) = &call.usage_plan {
             text(line, "usagePlanId", &plan.id);
         }
-        if let Some(Row { response_type, message, .. }) = call.refused.map(|reason| reason.row()) {
+        if let Some(Row {
+            response_type,
+            message,
+            ..
+        }) = call.refused.map(|reason| reason.row())
+        {
             text(line, "error.responseType", response_type);
             text(line, "error.message", message);
         }
@@ -151,21 +158,29 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let latency = Instant::now().saturating_duration_since(self.call.received);
-        let Recorder { log, metrics, worker } = &*self.recorder;
+        let Recorder {
+            log,
+            metrics,
+            worker,
+        } = &*self.recorder;
         metrics.count(*worker, self.call.refused, latency);
         if let Some(stage) = &self.call.stage {
             stage.stats.count(*worker, self.outcome());
         }
         if let Some(log) = log {
             let second = self.call.received_ms.div_euclid(1000);
-            log.append(*worker, second, |line, time| self.write(line, time, latency));
+            log.append(*worker, second, |line, time| {
+                self.write(line, time, latency)
+            });
         }
     }
 }
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entry").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 

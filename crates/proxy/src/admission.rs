@@ -46,8 +46,6 @@ pub enum Held {
     Refused(Refused),
     /// No unit is reserved though quota is left: wait for the writer, then decide again.
     Unreserved(Slot),
-    /// The snapshot is older than a bucket: decide again by the newest.
-    Stale,
 }
 
 type Throttles<'a> = SmallVec<[(&'a Throttle, RateId); 4]>;
@@ -111,7 +109,7 @@ impl Limiter {
 
     fn throttle_left(&self, plan: &Plan, counter: &Counter, now: Now) -> Option<ThrottleLeft> {
         let throttle = plan.throttle.as_ref()?;
-        let left = counter.throttle.tokens(&self.rates, throttle.rate, now.ticks).unwrap_or(0);
+        let left = counter.throttle.tokens(&self.rates, throttle.rate, now.ticks);
         Some(ThrottleLeft { burst: throttle.burst, rate: throttle.rate_per_s, left })
     }
 }
@@ -146,7 +144,6 @@ fn refuse(held: tollgate_limiter::Refused, keyed: Option<&Keyed<'_>>, now: Now) 
             Held::Refused(Refused::QuotaExceeded { resets_in: Duration::from_secs(resets_in_s) })
         }
         (Limited::Unreserved, Some(keyed)) => Held::Unreserved(keyed.slot),
-        (Limited::Stale, _) => Held::Stale,
         // Only a call that is held to a quota can meet it.
         (Limited::Exhausted | Limited::Unreserved, _) => Held::Refused(Refused::Internal),
     }

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::access_log::Entry;
 use crate::net::stall::Stall;
@@ -30,17 +31,42 @@ pub enum Fate {
 
 /// A body's fate, known to those who sent it on.
 #[derive(Debug, Default)]
-pub struct FateOf(AtomicU8);
+pub struct FateOf {
+    fate: AtomicU8,
+    bytes: AtomicU64,
+    ended: OnceLock<Instant>,
+}
 
 impl FateOf {
-    fn set(&self, fate: Fate) {
-        self.0.store(fate as u8, Ordering::Release);
+    pub(crate) fn set(&self, fate: Fate) {
+        self.ended.get_or_init(Instant::now);
+        self.fate.store(fate as u8, Ordering::Release);
     }
 
     pub fn get(&self) -> Fate {
-        const ALL: [Fate; 5] = [Fate::Streaming, Fate::Complete, Fate::TooLarge, Fate::TooSlow, Fate::Broken];
-        let number = usize::from(self.0.load(Ordering::Acquire));
+        const ALL: [Fate; 5] = [
+            Fate::Streaming,
+            Fate::Complete,
+            Fate::TooLarge,
+            Fate::TooSlow,
+            Fate::Broken,
+        ];
+        let number = usize::from(self.fate.load(Ordering::Acquire));
         ALL.get(number).copied().unwrap_or(Fate::Broken)
+    }
+
+    pub(crate) fn advance(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes handed on so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// When it ended, if it did.
+    pub fn ended(&self) -> Option<Instant> {
+        self.ended.get().copied()
     }
 }
 
@@ -61,11 +87,21 @@ pub struct GivenUp(Fate);
 
 impl RequestBody {
     pub fn new(incoming: Incoming, bytes_max: u64) -> Self {
-        RequestBody { incoming: Some(incoming), bytes_max, bytes_left: bytes_max, fate: None }
+        RequestBody {
+            incoming: Some(incoming),
+            bytes_max,
+            bytes_left: bytes_max,
+            fate: None,
+        }
     }
 
     pub fn empty() -> Self {
-        RequestBody { incoming: None, bytes_max: 0, bytes_left: 0, fate: None }
+        RequestBody {
+            incoming: None,
+            bytes_max: 0,
+            bytes_left: 0,
+            fate: None,
+        }
     }
 
     /// How large it may be.
@@ -128,6 +164,9 @@ impl HttpBody for RequestBody {
             return Poll::Ready(Some(Err(this.give_up(Fate::TooLarge))));
         };
         this.bytes_left = left;
+        if let Some(fate) = &this.fate {
+            fate.advance(bytes);
+        }
         if is_last {
             this.end(Fate::Complete);
         }
@@ -139,13 +178,16 @@ impl HttpBody for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or(SizeHint::with_exact(0), HttpBody::size_hint)
+        self.incoming
+            .as_ref()
+            .map_or(SizeHint::with_exact(0), HttpBody::size_hint)
     }
 }
 
 /// The socket under hyper tells a slow client from one that is gone by the kind of its error.
 fn fate_of(error: &hyper::Error) -> Fate {
-    let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    let cause =
+        std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     match cause.map(io::Error::kind) {
         Some(io::ErrorKind::TimedOut) => Fate::TooSlow,
         _ => Fate::Broken,
@@ -184,7 +226,10 @@ impl Body {
     pub fn full(bytes: Bytes) -> Self {
         match bytes.is_empty() {
             true => Body::default(),
-            false => Body { content: Content::Full(bytes), entry: None },
+            false => Body {
+                content: Content::Full(bytes),
+                entry: None,
+            },
         }
     }
 
@@ -192,7 +237,10 @@ impl Body {
     pub fn upstream(body: UpstreamBody) -> Self {
         match body.is_at_end() {
             true => Body::default(), // dropped here, which gives the connection back
-            false => Body { content: Content::Upstream(body), entry: None },
+            false => Body {
+                content: Content::Upstream(body),
+                entry: None,
+            },
         }
     }
 
@@ -272,10 +320,22 @@ pub struct UpstreamBody {
 }
 
 impl UpstreamBody {
-    pub fn new(incoming: Incoming, lease: Lease, request: Option<Arc<FateOf>>, patience: Duration) -> Self {
+    pub fn new(
+        incoming: Incoming,
+        lease: Lease,
+        request: Option<Arc<FateOf>>,
+        patience: Duration,
+    ) -> Self {
         let has_ended = HttpBody::is_end_stream(&incoming);
         let lease = Some(lease);
-        UpstreamBody { incoming, has_ended, lease, request, stall: Stall::default(), patience }
+        UpstreamBody {
+            incoming,
+            has_ended,
+            lease,
+            request,
+            stall: Stall::default(),
+            patience,
+        }
     }
 
     fn is_at_end(&self) -> bool {
@@ -305,7 +365,10 @@ impl UpstreamBody {
     /// The answer is whole. Its connection serves others, unless the request was not sent whole.
     fn end(&mut self) {
         self.has_ended = true;
-        let request_is_whole = self.request.as_ref().is_none_or(|fate| fate.get() == Fate::Complete);
+        let request_is_whole = self
+            .request
+            .as_ref()
+            .is_none_or(|fate| fate.get() == Fate::Complete);
         if let Some(lease) = self.lease.take()
             && request_is_whole
         {

@@ -98,6 +98,24 @@ impl Book {
         Some((Arc::clone(&plan.id), owner.key.as_str().into()))
     }
 
+    /// The counters of these plans and keys, as far as there are any. Goes through all counters once.
+    pub fn slots_of(&self, names: &[(String, String)]) -> Vec<Slot> {
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let plans: HashMap<&str, PlanIndex> = self.plans.iter().map(|(index, plan)| (&*plan.id, *index)).collect();
+        let wanted: HashSet<CounterOf> = names
+            .iter()
+            .filter_map(|(plan, key)| Some(CounterOf { plan: *plans.get(plan.as_str())?, key: KeyId::new(key)? }))
+            .collect();
+        (0..)
+            .map(Slot)
+            .zip(&self.owners)
+            .filter(|(_, owner)| owner.is_some_and(|owner| wanted.contains(&owner)))
+            .map(|(slot, _)| slot)
+            .collect()
+    }
+
     /// A batch as the ledger takes it.
     pub fn rows(&self, batch: &Batch) -> LedgerBatch {
         let accounts = batch.accounts.iter().filter_map(|row| {

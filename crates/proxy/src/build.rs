@@ -25,6 +25,8 @@ use crate::working::{KeyRow, Working};
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// How often the last holders of an old snapshot are counted.
 const RETIRE_POLL: Duration = Duration::from_micros(50);
+/// How far ahead an edited rate is dated: longer than it takes to tell the rate table.
+const RATES_AHEAD: Duration = Duration::from_millis(5);
 
 /// Deployments in use, compiled once and shared by their stages.
 type Compiled = HashMap<String, Weak<Deployed>>;
@@ -91,11 +93,6 @@ impl Builder {
         Ok(builder)
     }
 
-    /// The working copy, to set how later buckets are born.
-    pub fn working(&mut self) -> &mut Working {
-        &mut self.working
-    }
-
     /// Follows the store; ends only when it is dropped.
     pub async fn follow(mut self, time: &Time) {
         loop {
@@ -104,9 +101,10 @@ impl Builder {
             let mut touched = Touched::default();
             changes.into_iter().for_each(|change| touched.note(change));
             let rows = self.read(Arc::new(touched)).await;
-            self.working.serving_since(time.now().ticks);
+            self.working.begin_change(time.now().ticks.plus(RATES_AHEAD));
             let adoption = take_in(&mut self.working, rows);
             self.put_in_place(adoption).await;
+            self.wait_for_rates(time).await;
             self.feed.adopted(revision);
         }
     }
@@ -133,10 +131,26 @@ impl Builder {
     async fn put_in_place(&mut self, mut adoption: Adoption) {
         adoption.counters = std::mem::take(&mut self.working.new_counters);
         self.writer.adopt(adoption).await;
+        self.replace().await;
+    }
+
+    /// Puts the newest snapshot in place and waits until no decision holds an older one.
+    async fn replace(&self) {
         let old = self.current.swap(Arc::new(self.working.snapshot()));
         while Arc::strong_count(&old) > 1 {
             tokio::time::sleep(RETIRE_POLL).await;
         }
+    }
+
+    /// A decision is held to the rates of its own moment; waits until all are later than the edit.
+    async fn wait_for_rates(&self, time: &Time) {
+        let Some(at) = self.working.rates_in_force_at() else {
+            return;
+        };
+        while time.now().ticks < at {
+            tokio::time::sleep(RATES_AHEAD).await;
+        }
+        self.replace().await;
     }
 }
 

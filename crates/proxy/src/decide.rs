@@ -41,8 +41,6 @@ pub async fn decide(
         match decide_once(state, headers, invocation, left) {
             Ok(()) => return Ok(()),
             Err(Held::Refused(refused)) => return Err(refused),
-            // A bucket that follows a newer rate was used by the newest snapshot, which is in place.
-            Err(Held::Stale) => {}
             Err(Held::Unreserved(slot)) => wait_for_unit(state, slot, &mut deadline).await?,
         }
     }

@@ -52,7 +52,9 @@ impl Deployed {
         for resource in &content.resources {
             for method in resource.resource_methods.values() {
                 let index = deployed.methods.len() as u32;
-                deployed.router.add(&resource.path, &method.http_method, index);
+                deployed
+                    .router
+                    .add(&resource.path, &method.http_method, index);
                 deployed.methods.push(Method {
                     resource_id: resource.id.as_str().into(),
                     resource_path: resource.path.as_str().into(),
@@ -73,11 +75,16 @@ fn compile(
     method: &entity::Method,
 ) -> Result<Integration, Misconfigured> {
     if method.authorization_type != "NONE" {
-        let text = format!("authorizationType {} is not supported", method.authorization_type);
+        let text = format!(
+            "authorizationType {} is not supported",
+            method.authorization_type
+        );
         return Err(Misconfigured::new(text));
     }
     if method.api_key_required && content.api_key_source != ApiKeySource::Header {
-        return Err(Misconfigured::new("apiKeySource AUTHORIZER is not supported"));
+        return Err(Misconfigured::new(
+            "apiKeySource AUTHORIZER is not supported",
+        ));
     }
     let Some(integration) = &method.method_integration else {
         return Err(Misconfigured::new("the method has no integration"));
@@ -97,7 +104,10 @@ mod tests {
             resource_methods: BTreeMap::from([(method.http_method.clone(), method)]),
             ..Default::default()
         };
-        DeploymentContent { resources: vec![resource], ..Default::default() }
+        DeploymentContent {
+            resources: vec![resource],
+            ..Default::default()
+        }
     }
 
     fn method(authorization_type: &str) -> entity::Method {
@@ -114,14 +124,18 @@ mod tests {
         let deployed = Deployed::compile(&content(method("NONE")));
         let (index, _) = deployed.router.find("/pets/7", "GET").unwrap();
         let method = &deployed.methods[index as usize];
-        assert_eq!((&*method.resource_path, &*method.http_method), ("/pets/{id}", "GET"));
+        assert_eq!(
+            (&*method.resource_path, &*method.http_method),
+            ("/pets/{id}", "GET")
+        );
         assert!(method.integration.is_ok());
         assert!(deployed.router.find("/pets/7", "PUT").is_none());
     }
 
     #[test]
     fn what_is_not_enforced_is_not_callable() {
-        let integration = |content: &DeploymentContent| Deployed::compile(content).methods.remove(0).integration;
+        let integration =
+            |content: &DeploymentContent| Deployed::compile(content).methods.remove(0).integration;
         assert!(integration(&content(method("AWS_IAM"))).is_err());
         let mut keyed = method("NONE");
         keyed.api_key_required = true;
@@ -129,7 +143,10 @@ mod tests {
         assert!(integration(&content).is_ok());
         content.api_key_source = ApiKeySource::Authorizer;
         assert!(integration(&content).is_err());
-        content.resources[0].resource_methods.values_mut().for_each(|m| m.method_integration = None);
+        content.resources[0]
+            .resource_methods
+            .values_mut()
+            .for_each(|m| m.method_integration = None);
         assert!(integration(&content).is_err());
     }
 }

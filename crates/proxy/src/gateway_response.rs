@@ -22,7 +22,9 @@ pub enum Refused {
     /// A request that nothing can be asked with.
     BadRequest(BadRequest),
     /// A body larger than the gateway takes.
-    RequestTooLarge { bytes_max: u64 },
+    RequestTooLarge {
+        bytes_max: u64,
+    },
     /// The body did not come in time.
     SlowBody,
     /// No such API or stage, or one that may not be called by this address.
@@ -30,12 +32,20 @@ pub enum Refused {
     /// No such resource or method.
     MissingAuthenticationToken,
     InvalidApiKey(KeyFault),
-    Throttled { retry_after: Duration },
-    QuotaExceeded { resets_in: Duration },
+    Throttled {
+        retry_after: Duration,
+    },
+    QuotaExceeded {
+        resets_in: Duration,
+    },
     /// Quota is left but no unit reserved, and none came in time.
-    LedgerBusy { retry_after: Duration },
+    LedgerBusy {
+        retry_after: Duration,
+    },
     /// The ledger cannot be written, so nothing metered is let through.
-    LedgerFailed { retry_after: Duration },
+    LedgerFailed {
+        retry_after: Duration,
+    },
     UnsupportedMediaType,
     /// The method cannot work as it is set up; the text is for operators, not for callers.
     Misconfigured(Arc<str>),
@@ -139,7 +149,14 @@ const fn row(
     message: &'static str,
     error_type: &'static str,
 ) -> Row {
-    Row { reason, name, response_type, status, message, error_type }
+    Row {
+        reason,
+        name,
+        response_type,
+        status,
+        message,
+        error_type,
+    }
 }
 
 const BAD: &str = "Bad Request";
@@ -255,7 +272,10 @@ impl Refused {
     fn ends_connection(&self) -> bool {
         matches!(
             self,
-            Refused::Faulty(_) | Refused::BadRequest(_) | Refused::RequestTooLarge { .. } | Refused::SlowBody
+            Refused::Faulty(_)
+                | Refused::BadRequest(_)
+                | Refused::RequestTooLarge { .. }
+                | Refused::SlowBody
         )
     }
 }
@@ -278,7 +298,8 @@ impl GatewayResponses {
             Refused::RequestTooLarge { bytes_max } => too_large(*bytes_max),
             _ => standard(row, ids),
         };
-        *response.status_mut() = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         if let Some(wait) = refused.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
@@ -338,7 +359,10 @@ mod tests {
     }
 
     fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-        headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        headers
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
     }
 
     #[test]
@@ -356,9 +380,18 @@ mod tests {
         assert_eq!(missing.0, 403);
         assert_eq!(missing.2, r#"{"message":"Forbidden"}"#);
         assert_eq!(header(&missing.1, "content-type"), Some("application/json"));
-        assert_eq!(header(&missing.1, "x-amzn-errortype"), Some("ForbiddenException"));
-        assert_eq!(header(&missing.1, "x-amzn-requestid"), Some("00000000-0000-4000-8000-000000000000"));
-        assert_eq!(header(&missing.1, "x-amz-apigw-id"), Some("AAAAAAAAAAAAAAA="));
+        assert_eq!(
+            header(&missing.1, "x-amzn-errortype"),
+            Some("ForbiddenException")
+        );
+        assert_eq!(
+            header(&missing.1, "x-amzn-requestid"),
+            Some("00000000-0000-4000-8000-000000000000")
+        );
+        assert_eq!(
+            header(&missing.1, "x-amz-apigw-id"),
+            Some("AAAAAAAAAAAAAAA=")
+        );
         for other in [KeyFault::Unknown, KeyFault::Disabled, KeyFault::NotInPlan] {
             assert_eq!(shown(Refused::InvalidApiKey(other)).await, missing);
         }
@@ -366,22 +399,43 @@ mod tests {
 
     #[tokio::test]
     async fn limits_say_when_to_come_again() {
-        let throttled = shown(Refused::Throttled { retry_after: Duration::from_millis(1200) }).await;
-        assert_eq!((throttled.0, throttled.2.as_str()), (429, r#"{"message":"Too Many Requests"}"#));
+        let throttled = shown(Refused::Throttled {
+            retry_after: Duration::from_millis(1200),
+        })
+        .await;
+        assert_eq!(
+            (throttled.0, throttled.2.as_str()),
+            (429, r#"{"message":"Too Many Requests"}"#)
+        );
         assert_eq!(header(&throttled.1, "retry-after"), Some("2"));
-        let exhausted = shown(Refused::QuotaExceeded { resets_in: Duration::from_secs(3600) }).await;
-        assert_eq!((exhausted.0, exhausted.2.as_str()), (429, r#"{"message":"Limit Exceeded"}"#));
+        let exhausted = shown(Refused::QuotaExceeded {
+            resets_in: Duration::from_secs(3600),
+        })
+        .await;
+        assert_eq!(
+            (exhausted.0, exhausted.2.as_str()),
+            (429, r#"{"message":"Limit Exceeded"}"#)
+        );
         assert_eq!(header(&exhausted.1, "retry-after"), Some("3600"));
-        let busy = shown(Refused::LedgerBusy { retry_after: Duration::ZERO }).await;
+        let busy = shown(Refused::LedgerBusy {
+            retry_after: Duration::ZERO,
+        })
+        .await;
         assert_eq!((busy.0, header(&busy.1, "retry-after")), (503, Some("1")));
     }
 
     #[tokio::test]
     async fn a_large_body_is_answered_as_the_edge_of_aws_does() {
-        let (status, headers, body) = shown(Refused::RequestTooLarge { bytes_max: 10_485_760 }).await;
+        let (status, headers, body) = shown(Refused::RequestTooLarge {
+            bytes_max: 10_485_760,
+        })
+        .await;
         assert_eq!(status, 413);
         assert_eq!(body, "HTTP content length exceeded 10485760 bytes.");
-        let expected = [("content-type", "text; charset=utf-8"), ("connection", "close")];
+        let expected = [
+            ("content-type", "text; charset=utf-8"),
+            ("connection", "close"),
+        ];
         assert_eq!(headers, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
 

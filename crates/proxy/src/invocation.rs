@@ -1,6 +1,5 @@
 //! One call as far as it is known: what mapping expressions and the access log read.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,7 +56,13 @@ enum RoutedPath {
 
 impl Invocation {
     /// A call that has just come in.
-    pub fn new<B>(request: &Request<B>, peer: &Arc<Peer>, ids: RequestIds, received: Instant, received_ms: i64) -> Self {
+    pub fn new<B>(
+        request: &Request<B>,
+        peer: &Arc<Peer>,
+        ids: RequestIds,
+        received: Instant,
+        received_ms: i64,
+    ) -> Self {
         Invocation {
             ids,
             received,
@@ -78,17 +83,23 @@ impl Invocation {
         }
     }
 
-    /// Notes what the router found. `path` is what it was asked for and the spans lie in, most often
-    /// a piece of this call's own URI.
-    pub fn set_route(&mut self, method: MethodIndex, path: &Cow<'_, str>, spans: Spans) {
+    /// Notes what the router found. `path` is what it was asked for and the spans lie in: most often a
+    /// piece of this call's own URI, and then it is not copied.
+    pub fn set_route(&mut self, method: MethodIndex, path: &str, spans: Spans) {
         let whole = self.uri.path();
         let start = (path.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-        let is_piece = matches!(path, Cow::Borrowed(_)) && whole.get(start..).is_some_and(|rest| rest.starts_with(&**path));
+        let is_piece = whole
+            .get(start..)
+            .is_some_and(|rest| rest.starts_with(path));
         let path = match is_piece {
             true => RoutedPath::InUri(start..start + path.len()),
-            false => RoutedPath::Made((&**path).into()),
+            false => RoutedPath::Made(path.into()),
         };
-        self.route = Some(Routed { method, path, spans });
+        self.route = Some(Routed {
+            method,
+            path,
+            spans,
+        });
     }
 
     /// The method called, once it is known.
@@ -108,7 +119,17 @@ impl Invocation {
     /// The value of a path variable in the caller's own spelling.
     pub fn path_parameter(&self, index: usize) -> Option<&str> {
         let span = self.route.as_ref()?.spans.get(index)?;
-        self.routed_path()?.get(span.start as usize..span.end as usize)
+        self.routed_path()?
+            .get(span.start as usize..span.end as usize)
+    }
+
+    /// The Host without its port.
+    pub fn domain_name(&self) -> Option<&str> {
+        let host = self.host.as_ref()?.to_str().ok()?;
+        match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => Some(name),
+            _ => Some(host),
+        }
     }
 
     /// `$context.path`, in pieces: with the stage, without the query.
@@ -134,7 +155,8 @@ impl RequestIds {
     /// A version 4 UUID, and AWS's second id: sixteen characters of base64.
     pub fn new(random: [u8; 27]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        const BASE64: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let mut bytes = random;
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
@@ -151,7 +173,8 @@ impl RequestIds {
         let mut extended = [b'='; 16];
         for (index, letter) in extended[..15].iter_mut().enumerate() {
             let (byte, shift) = (16 + index * 6 / 8, index * 6 % 8);
-            let pair = u16::from(bytes[byte]) << 8 | u16::from(bytes.get(byte + 1).copied().unwrap_or(0));
+            let pair =
+                u16::from(bytes[byte]) << 8 | u16::from(bytes.get(byte + 1).copied().unwrap_or(0));
             *letter = BASE64[usize::from(pair >> (10 - shift) & 63)];
         }
         RequestIds { request, extended }
@@ -179,7 +202,10 @@ impl RequestIds {
     pub fn trace(&self, received_ms: i64) -> String {
         let seconds = received_ms.div_euclid(1000);
         let digits = self.request().replace('-', "");
-        format!("Root=1-{seconds:08x}-{}", digits.get(..24).unwrap_or_default())
+        format!(
+            "Root=1-{seconds:08x}-{}",
+            digits.get(..24).unwrap_or_default()
+        )
     }
 }
 
@@ -193,6 +219,9 @@ mod tests {
         let ids = RequestIds::new(random);
         assert_eq!(ids.request(), "00254a6f-94b9-4e03-a84d-7297bce1062b");
         assert_eq!(ids.extended(), "UHWav-QJLlN4ncI=");
-        assert_eq!(ids.trace(1_700_000_000_999), "Root=1-6553f100-00254a6f94b94e03a84d7297");
+        assert_eq!(
+            ids.trace(1_700_000_000_999),
+            "Root=1-6553f100-00254a6f94b94e03a84d7297"
+        );
     }
 }

@@ -20,7 +20,16 @@ pub enum Outcome {
     Cut,
 }
 
-const OUTCOMES: [&str; 8] = ["1xx", "2xx", "3xx", "4xx", "5xx", "refused", "client_closed", "cut"];
+const OUTCOMES: [&str; 8] = [
+    "1xx",
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "refused",
+    "client_closed",
+    "cut",
+];
 
 impl Outcome {
     fn index(self) -> usize {
@@ -35,14 +44,18 @@ impl Outcome {
 
 /// Upper ends of the latency histogram's buckets, in microseconds.
 const BUCKETS_US: [u64; 14] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
+    5_000_000, 30_000_000,
 ];
 
 /// All counters of the data plane. Shared by all workers; each writes to its own part.
 pub struct Metrics {
     workers: Box<[Worker]>,
-    stages: Mutex<BTreeMap<(Box<str>, Box<str>), Arc<StageStats>>>,
+    stages: Mutex<Stages>,
 }
+
+/// By API and stage.
+type Stages = BTreeMap<(Box<str>, Box<str>), Arc<StageStats>>;
 
 /// One worker's part, on cache lines of its own.
 #[repr(align(128))]
@@ -121,7 +134,10 @@ impl StageStats {
 impl Metrics {
     pub fn new(workers: usize) -> Metrics {
         let workers = (0..workers.max(1)).map(|_| Worker::default()).collect();
-        Metrics { workers, stages: Mutex::default() }
+        Metrics {
+            workers,
+            stages: Mutex::default(),
+        }
     }
 
     /// The counters of a stage; the same ones for as long as the process lives.
@@ -131,7 +147,11 @@ impl Metrics {
             let workers = self.workers.iter().map(|_| Outcomes::default()).collect();
             Arc::new(StageStats { workers })
         };
-        Arc::clone(stages.entry((api_id.into(), stage.into())).or_insert_with(fresh))
+        Arc::clone(
+            stages
+                .entry((api_id.into(), stage.into()))
+                .or_insert_with(fresh),
+        )
     }
 
     /// Counts a call that has ended, whatever its stage.
@@ -191,31 +211,91 @@ impl Metrics {
     pub fn render(&self, text: &mut String) {
         self.render_requests(text);
         let all = |of: fn(&Worker) -> &AtomicU64| sum(&self.workers, of);
-        family(text, "tollgate_refusals_total", "counter", "Calls refused by the gateway, by reason.");
+        family(
+            text,
+            "tollgate_refusals_total",
+            "counter",
+            "Calls refused by the gateway, by reason.",
+        );
         for row in &TABLE {
-            let count = sum(&self.workers, |worker| &worker.refusals[row.reason as usize]);
-            let _ = writeln!(text, "tollgate_refusals_total{{reason=\"{}\"}} {count}", row.name);
+            let count = sum(&self.workers, |worker| {
+                &worker.refusals[row.reason as usize]
+            });
+            let _ = writeln!(
+                text,
+                "tollgate_refusals_total{{reason=\"{}\"}} {count}",
+                row.name
+            );
         }
         self.render_durations(text);
         let clients = all(|w| &w.clients.opened).saturating_sub(all(|w| &w.clients.closed));
-        single(text, "tollgate_client_connections", "gauge", "Client connections that are open.", clients);
+        single(
+            text,
+            "tollgate_client_connections",
+            "gauge",
+            "Client connections that are open.",
+            clients,
+        );
         let turned_away = all(|w| &w.clients.turned_away);
-        single(text, "tollgate_client_connections_refused_total", "counter", "Client connections over the cap.", turned_away);
+        single(
+            text,
+            "tollgate_client_connections_refused_total",
+            "counter",
+            "Client connections over the cap.",
+            turned_away,
+        );
         let unreadable = all(|w| &w.clients.unreadable);
-        single(text, "tollgate_client_messages_unreadable_total", "counter", "Client messages that could not be parsed.", unreadable);
+        single(
+            text,
+            "tollgate_client_messages_unreadable_total",
+            "counter",
+            "Client messages that could not be parsed.",
+            unreadable,
+        );
         let opened = all(|w| &w.upstream.opened);
         let open = opened.saturating_sub(all(|w| &w.upstream.closed));
-        let idle = all(|w| &w.upstream.rested).saturating_sub(all(|w| &w.upstream.woken)).min(open);
-        family(text, "tollgate_upstream_connections", "gauge", "Connections to upstreams, by what they do.");
-        let _ = writeln!(text, "tollgate_upstream_connections{{state=\"idle\"}} {idle}");
-        let _ = writeln!(text, "tollgate_upstream_connections{{state=\"active\"}} {}", open - idle);
-        single(text, "tollgate_upstream_connections_opened_total", "counter", "Connections opened to upstreams.", opened);
+        let idle = all(|w| &w.upstream.rested)
+            .saturating_sub(all(|w| &w.upstream.woken))
+            .min(open);
+        family(
+            text,
+            "tollgate_upstream_connections",
+            "gauge",
+            "Connections to upstreams, by what they do.",
+        );
+        let _ = writeln!(
+            text,
+            "tollgate_upstream_connections{{state=\"idle\"}} {idle}"
+        );
+        let _ = writeln!(
+            text,
+            "tollgate_upstream_connections{{state=\"active\"}} {}",
+            open - idle
+        );
+        single(
+            text,
+            "tollgate_upstream_connections_opened_total",
+            "counter",
+            "Connections opened to upstreams.",
+            opened,
+        );
         let dropped = all(|w| &w.log_lines_dropped);
-        single(text, "tollgate_access_log_dropped_total", "counter", "Lines of the access log that were lost.", dropped);
+        single(
+            text,
+            "tollgate_access_log_dropped_total",
+            "counter",
+            "Lines of the access log that were lost.",
+            dropped,
+        );
     }
 
     fn render_requests(&self, text: &mut String) {
-        family(text, "tollgate_requests_total", "counter", "Calls to stages, by how they ended.");
+        family(
+            text,
+            "tollgate_requests_total",
+            "counter",
+            "Calls to stages, by how they ended.",
+        );
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         for ((api_id, stage), stats) in stages.iter() {
             for (index, outcome) in OUTCOMES.iter().enumerate() {
@@ -233,15 +313,27 @@ impl Metrics {
 
     fn render_durations(&self, text: &mut String) {
         const NAME: &str = "tollgate_request_duration_seconds";
-        family(text, NAME, "histogram", "Time from a call's head to the end of its answer.");
+        family(
+            text,
+            NAME,
+            "histogram",
+            "Time from a call's head to the end of its answer.",
+        );
         let mut below = 0;
         for (index, end) in BUCKETS_US.iter().enumerate() {
             below += sum(&self.workers, |worker| &worker.durations[index]);
-            let _ = writeln!(text, "{NAME}_bucket{{le=\"{}\"}} {below}", *end as f64 / 1e6);
+            let _ = writeln!(
+                text,
+                "{NAME}_bucket{{le=\"{}\"}} {below}",
+                *end as f64 / 1e6
+            );
         }
         below += sum(&self.workers, |worker| &worker.durations[BUCKETS_US.len()]);
         let seconds = sum(&self.workers, |worker| &worker.duration_sum_us) as f64 / 1e6;
-        let _ = writeln!(text, "{NAME}_bucket{{le=\"+Inf\"}} {below}\n{NAME}_sum {seconds}\n{NAME}_count {below}");
+        let _ = writeln!(
+            text,
+            "{NAME}_bucket{{le=\"+Inf\"}} {below}\n{NAME}_sum {seconds}\n{NAME}_count {below}"
+        );
     }
 }
 
@@ -250,7 +342,10 @@ fn add(counter: &AtomicU64, count: u64) {
 }
 
 fn sum<'a, T>(parts: &'a [T], of: impl Fn(&'a T) -> &'a AtomicU64) -> u64 {
-    parts.iter().map(|part| of(part).load(Ordering::Relaxed)).sum()
+    parts
+        .iter()
+        .map(|part| of(part).load(Ordering::Relaxed))
+        .sum()
 }
 
 /// The heading of a metric.
@@ -266,7 +361,10 @@ pub fn single(text: &mut String, name: &str, kind: &str, help: &str, value: u64)
 
 /// A label's value, escaped.
 pub fn label(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -278,7 +376,9 @@ mod tests {
         let metrics = Metrics::new(2);
         let stage = metrics.stage("abc", "pr\"od");
         stage.count(0, Outcome::Answered(204));
-        metrics.stage("abc", "pr\"od").count(1, Outcome::Answered(200));
+        metrics
+            .stage("abc", "pr\"od")
+            .count(1, Outcome::Answered(200));
         stage.count(1, Outcome::Refused);
         metrics.count(0, Some(Reason::Throttled), Duration::from_micros(100));
         metrics.count(1, None, Duration::from_micros(101));

@@ -25,7 +25,8 @@ pub struct Rates {
     table: Arc<RateTable>,
     in_force: HashMap<RateOf, InForce>,
     /// When the edits that are being taken in come into force.
-    pub at: Ticks,
+    at: Ticks,
+    edited: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -38,7 +39,18 @@ struct InForce {
 
 impl Rates {
     pub fn new(table: Arc<RateTable>) -> Self {
-        Rates { table, in_force: HashMap::new(), at: Ticks(0) }
+        Rates { table, in_force: HashMap::new(), at: Ticks(0), edited: false }
+    }
+
+    /// Edits from now on come into force at this moment, which must not have come yet.
+    pub fn begin(&mut self, at: Ticks) {
+        self.at = at;
+        self.edited = false;
+    }
+
+    /// The moment at which edits made since [`Rates::begin`] come into force, if there were any.
+    pub fn in_force_at(&self) -> Option<Ticks> {
+        self.edited.then_some(self.at)
     }
 
     /// The id for these settings, new if they differ from those before; none when they do not limit.
@@ -50,6 +62,7 @@ impl Rates {
             return before.id;
         }
         let newest = before.and_then(|before| before.newest);
+        self.edited = true;
         let id = rate(settings, of).map(|rate| self.table.edit(newest, rate, self.at));
         let now = InForce { settings: *settings, id, newest: id.or(newest) };
         self.in_force.insert(of, now);

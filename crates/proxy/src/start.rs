@@ -229,13 +229,12 @@ fn start_builder(
     let (started, first) = std::sync::mpsc::channel();
     let state = Arc::clone(state);
     let thread = on_a_thread("tollgate-snapshot", async move {
-        let mut builder = match Builder::start(store, working, snapshot, writer).await {
+        let builder = match Builder::start(store, working, snapshot, writer).await {
             Ok(builder) => builder,
             Err(error) => return drop(started.send(Err(error))),
         };
         let end = Slot(u32::try_from(state.limiter.counters.len()).unwrap_or(u32::MAX));
         state.limiter.method_buckets.found_at_start(end, start);
-        builder.working().serving_since(state.time.now().ticks);
         drop(started.send(Ok(())));
         tokio::select! {
             () = builder.follow(&state.time) => {}

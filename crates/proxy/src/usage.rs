@@ -24,6 +24,8 @@ const ALIVE_EVERY: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(2);
 /// How long a stop waits for room on a full disk.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// Counters settled at a time after a crash, so that calls do not wait for all of them.
+const SETTLED_AT_ONCE: usize = 128;
 
 /// What the writer is told. The queue is bounded by what it is about: a counter is in it at most once
 /// as used, once as low for each publication, and once for each of its (bounded) waiters.
@@ -111,6 +113,8 @@ pub struct Writer {
     asked: Vec<FlushRequest>,
     /// Counters that calls wait for since the last round.
     needed: Vec<Slot>,
+    /// Counters of which a crash left reservations that no row accounts for; none before the first adoption.
+    unsettled: Option<Vec<Slot>>,
     alive_at: Option<Instant>,
     started: Instant,
 }
@@ -149,6 +153,7 @@ pub fn writer(
         figures,
         asked: Vec::new(),
         needed: Vec::new(),
+        unsettled: None,
         alive_at: None,
         started: Instant::now(),
     };
@@ -165,6 +170,7 @@ impl Writer {
                 self.reserve.flush();
                 self.asked.extend(taken.flushes);
             }
+            self.settle();
             match taken.stops {
                 true => return self.close(),
                 false => self.rounds(),
@@ -176,7 +182,9 @@ impl Writer {
     /// Waits for something to do and takes in all there is.
     async fn wait(&mut self) -> Taken {
         let mut taken = Taken::default();
-        let due = self.reserve.due_in_ms(self.now()).map_or(TICK, Duration::from_millis).min(TICK);
+        let is_settling = self.unsettled.as_ref().is_some_and(|slots| !slots.is_empty());
+        let due_ms = if is_settling { Some(0) } else { self.reserve.due_in_ms(self.now()) };
+        let due = due_ms.map_or(TICK, Duration::from_millis).min(TICK);
         tokio::select! {
             event = self.events.recv() => self.take(event, &mut taken),
             flush = self.flushes.next() => taken.flushes.push(flush),
@@ -306,6 +314,27 @@ impl Writer {
         for slot in self.book.take_in(adoption) {
             let terms = self.book.terms(slot);
             self.reserve.terms(&self.counters, slot, terms);
+        }
+        if self.unsettled.is_none() {
+            self.unsettled = Some(self.find_unsettled());
+        }
+    }
+
+    /// What a crash left: reports shall show at once what was written off.
+    fn find_unsettled(&mut self) -> Vec<Slot> {
+        let mut names = Vec::new();
+        let today = i32::from(self.now().day.0);
+        let looked = self.ledger.unsettled(today, |plan, key| names.push((plan.to_owned(), key.to_owned())));
+        if let Err(error) = looked {
+            self.fail(&error);
+        }
+        self.book.slots_of(&names)
+    }
+
+    fn settle(&mut self) {
+        if let Some(slots) = &mut self.unsettled {
+            let rest = slots.len().saturating_sub(SETTLED_AT_ONCE);
+            slots.drain(rest..).for_each(|slot| self.reserve.dirty(slot));
         }
     }
 

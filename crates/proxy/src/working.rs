@@ -78,10 +78,16 @@ impl Working {
         working
     }
 
-    /// Everything from now on was made while serving: new buckets begin full, edited rates now.
-    pub fn serving_since(&mut self, now: Ticks) {
+    /// Everything from now on was made while serving: new buckets begin full, edited rates are in
+    /// force from `at`, a moment that has not come yet.
+    pub fn begin_change(&mut self, at: Ticks) {
         self.start = Start::Full;
-        self.rates.at = now;
+        self.rates.begin(at);
+    }
+
+    /// When the rates that were edited since come into force.
+    pub fn rates_in_force_at(&self) -> Option<Ticks> {
+        self.rates.in_force_at()
     }
 
     /// A snapshot of everything set so far; cheap, for its parts are shared.

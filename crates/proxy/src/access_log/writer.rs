@@ -61,11 +61,20 @@ impl AccessLog {
             reopens: AtomicBool::new(false),
             closes: AtomicBool::new(false),
         });
-        let writer = Writer { shared: Arc::clone(&shared), target, output, is_failing: false, is_torn: false };
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            target,
+            output,
+            is_failing: false,
+            is_torn: false,
+        };
         let thread = std::thread::Builder::new()
             .name("tollgate-access-log".to_owned())
             .spawn(move || writer.run())?;
-        Ok(AccessLog { shared, thread: Mutex::new(Some(thread)) })
+        Ok(AccessLog {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Adds a line to a worker's buffer. `write` gets the time of that second in the common log format.
@@ -168,7 +177,9 @@ impl Writer {
     fn reopen(&mut self) {
         match open(&self.target) {
             Ok(output) => self.output = output,
-            Err(error) => tracing::error!(%error, target = ?self.target, "the access log cannot be opened again"),
+            Err(error) => {
+                tracing::error!(%error, target = ?self.target, "the access log cannot be opened again")
+            }
         }
     }
 
@@ -184,7 +195,10 @@ impl Writer {
             return spare;
         }
         let torn_end: &[u8] = if self.is_torn { b"\n" } else { b"" };
-        let written = self.output.write_all(torn_end).and_then(|()| self.output.write_all(&spare));
+        let written = self
+            .output
+            .write_all(torn_end)
+            .and_then(|()| self.output.write_all(&spare));
         match written.and_then(|()| self.output.flush()) {
             Ok(()) => (self.is_failing, self.is_torn) = (false, false),
             Err(error) => {
@@ -223,7 +237,10 @@ mod tests {
         line(&log, 1, "b");
         log.close();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "before\n10/Oct/2000:13:55:36 +0000 a\n10/Oct/2000:13:55:36 +0000 b\n");
+        assert_eq!(
+            text,
+            "before\n10/Oct/2000:13:55:36 +0000 a\n10/Oct/2000:13:55:36 +0000 b\n"
+        );
     }
 
     #[test]

@@ -4,12 +4,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_LENGTH, CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use http::{Method, Request, Response, Uri, Version};
+use hyper::body::Incoming;
 use smallvec::SmallVec;
 use tollgate_entity as entity;
 
 use super::Integrations;
+use super::deadline::in_time;
 use crate::body::{Body, Fate, RequestBody, UpstreamBody};
 use crate::deployed::Misconfigured;
 use crate::gateway_response::{BadRequest, IntegrationFault, Refused};
@@ -36,13 +41,21 @@ pub struct HttpProxy {
     headers: Vec<(HeaderName, Expression)>,
     /// By name, as it is written in a query.
     queries: Vec<(Box<str>, Expression)>,
-    /// Until the head of the answer.
+    /// From the last byte of the request to the head of the answer.
     timeout: Duration,
 }
 
 /// Headers that a mapping must not set: they frame the message or are the gateway's own.
-static NOT_MAPPED: [HeaderName; 8] =
-    [CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, X_AMZN_TRACE_ID];
+static NOT_MAPPED: [HeaderName; 8] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    EXPECT,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    X_AMZN_TRACE_ID,
+];
 
 impl HttpProxy {
     pub(super) fn compile(
@@ -50,17 +63,25 @@ impl HttpProxy {
         integration: &entity::Integration,
     ) -> Result<HttpProxy, Misconfigured> {
         refuse_unsupported(integration)?;
-        let uri = integration.uri.as_deref().ok_or_else(|| Misconfigured::new("the integration has no URI"))?;
+        let uri = integration
+            .uri
+            .as_deref()
+            .ok_or_else(|| Misconfigured::new("the integration has no URI"))?;
         let method = match integration.http_method.as_deref() {
             None | Some("ANY") => None,
-            Some(verb) => Some(verb.parse().map_err(|_| Misconfigured::new(format!("{verb} is no HTTP method")))?),
+            Some(verb) => Some(
+                verb.parse()
+                    .map_err(|_| Misconfigured::new(format!("{verb} is no HTTP method")))?,
+            ),
         };
         let mut paths = BTreeMap::new();
         let (mut headers, mut queries) = (Vec::new(), Vec::new());
         for (target, text) in integration.request_parameters.iter().flatten() {
             let expression = Expression::of_request(text, resource_path)?;
             let bad = || Misconfigured::new(format!("{target} is not a request parameter"));
-            let name = target.strip_prefix("integration.request.").ok_or_else(bad)?;
+            let name = target
+                .strip_prefix("integration.request.")
+                .ok_or_else(bad)?;
             match name.split_once('.').ok_or_else(bad)? {
                 ("path", name) => drop(paths.insert(name, expression)),
                 ("querystring", name) if passes_anyway(&expression, name) => {}
@@ -71,7 +92,13 @@ impl HttpProxy {
         }
         let uri = UriTemplate::compile(uri, resource_path, &paths)?;
         let timeout = Duration::from_millis(integration.timeout_in_millis.max(1) as u64);
-        Ok(HttpProxy { method, uri, headers, queries, timeout })
+        Ok(HttpProxy {
+            method,
+            uri,
+            headers,
+            queries,
+            timeout,
+        })
     }
 
     pub(super) async fn send(
@@ -87,19 +114,19 @@ impl HttpProxy {
         let fate = outbound.body_mut().watch();
         let started = Instant::now();
         let calling = with.pool.call(&target.origin, outbound, started);
-        let result = tokio::time::timeout(self.timeout, calling).await;
+        let result = in_time(self.timeout, calling, fate.as_deref()).await;
         call.integration_latency = Some(started.elapsed());
         let (response, lease) = match result {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(fault)) => {
+            Some(Ok(answered)) => answered,
+            Some(Err(fault)) => {
                 let body = fate.map_or(Fate::Complete, |fate| fate.get());
                 return Err(refused(fault, body, bytes_max));
             }
-            Err(_elapsed) => return Err(Refused::IntegrationTimeout),
+            None => return Err(Refused::IntegrationTimeout),
         };
         call.integration_status = Some(response.status().as_u16());
-        if response.status().is_informational() {
-            return Err(Refused::IntegrationFailure(IntegrationFault::Answer)); // a tunnel nobody asked for
+        if !is_answer(&response) {
+            return Err(Refused::IntegrationFailure(IntegrationFault::Answer));
         }
         let (mut head, incoming) = response.into_parts();
         headers::strip_response(&mut head.headers, is_head);
@@ -117,7 +144,11 @@ impl HttpProxy {
         request: Request<RequestBody>,
     ) -> Result<(Target, Request<RequestBody>), Refused> {
         let (mut head, body) = request.into_parts();
-        let values = Values { call, stage, request_headers: &head.headers };
+        let values = Values {
+            call,
+            stage,
+            request_headers: &head.headers,
+        };
         let target = self.target(&values)?;
         let mapped: SmallVec<[(HeaderName, HeaderValue); 4]> = self.mapped_headers(&values);
 
@@ -154,8 +185,18 @@ impl HttpProxy {
             let text = expression.value(values).map(Cow::into_owned)?;
             HeaderValue::try_from(text).ok()
         };
-        self.headers.iter().filter_map(|(name, from)| Some((name.clone(), value(from)?))).collect()
+        self.headers
+            .iter()
+            .filter_map(|(name, from)| Some((name.clone(), value(from)?)))
+            .collect()
     }
+}
+
+/// Not a tunnel that nobody asked for, and not a body in an encoding that would be lost on the way.
+fn is_answer(response: &Response<Incoming>) -> bool {
+    let encodings = response.headers().get_all(TRANSFER_ENCODING);
+    let is_chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    !response.status().is_informational() && encodings.iter().all(is_chunked)
 }
 
 /// The caller's whole query goes on, so mapping a parameter to itself changes nothing.
@@ -171,10 +212,17 @@ fn header_target(name: &str) -> Result<HeaderName, Misconfigured> {
 
 fn refuse_unsupported(integration: &entity::Integration) -> Result<(), Misconfigured> {
     let unsupported = |what: &str| Err(Misconfigured::new(format!("{what} is not supported")));
-    if integration.connection_type.as_deref().is_some_and(|kind| kind != "INTERNET") {
+    if integration
+        .connection_type
+        .as_deref()
+        .is_some_and(|kind| kind != "INTERNET")
+    {
         return unsupported("connectionType other than INTERNET");
     }
-    if integration.tls_config.is_some_and(|tls| tls.insecure_skip_verification) {
+    if integration
+        .tls_config
+        .is_some_and(|tls| tls.insecure_skip_verification)
+    {
         return unsupported("insecureSkipVerification");
     }
     if integration.content_handling.is_some() {

@@ -12,7 +12,12 @@ pub fn status_code(text: &str) -> Option<u16> {
     let mut found = None;
     reader.object(DEPTH_MAX, &mut |name, value| {
         if name == "statusCode" {
-            found = Some(value.parse::<u16>().ok().filter(|code| (100..=999).contains(code)));
+            found = Some(
+                value
+                    .parse::<u16>()
+                    .ok()
+                    .filter(|code| (100..=999).contains(code)),
+            );
         }
     })?;
     reader.space();
@@ -70,7 +75,11 @@ impl<'a> Reader<'a> {
 
     /// A quoted string without its quotes, or a bare word or number.
     fn scalar(&mut self) -> Option<&'a str> {
-        let quote = self.rest.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let quote = self
+            .rest
+            .chars()
+            .next()
+            .filter(|first| matches!(first, '"' | '\''));
         let Some(quote) = quote else {
             let is_end = |c: char| c.is_whitespace() || "{}[]:,\"'".contains(c);
             let end = self.rest.find(is_end).unwrap_or(self.rest.len());
@@ -110,9 +119,19 @@ mod tests {
             assert_eq!(status_code(good), Some(201), "{good}");
         }
         for bad in [
-            "", "{}", "[]", "201", r#"{"statusCode": "200"}"#, r#"{"statusCode": 200.5}"#, r#"{"statusCode": 99}"#,
-            r#"{"statusCode": 200"#, r#"{"statusCode": 200} x"#, r#"{"a": {"statusCode": 200}}"#, r#"{"statusCode" 200}"#,
-            r#"{"a": "open, "statusCode": 200}"#, r#"{"statusCode": null}"#,
+            "",
+            "{}",
+            "[]",
+            "201",
+            r#"{"statusCode": "200"}"#,
+            r#"{"statusCode": 200.5}"#,
+            r#"{"statusCode": 99}"#,
+            r#"{"statusCode": 200"#,
+            r#"{"statusCode": 200} x"#,
+            r#"{"a": {"statusCode": 200}}"#,
+            r#"{"statusCode" 200}"#,
+            r#"{"a": "open, "statusCode": 200}"#,
+            r#"{"statusCode": null}"#,
         ] {
             assert_eq!(status_code(bad), None, "{bad}");
         }

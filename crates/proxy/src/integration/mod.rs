@@ -1,11 +1,10 @@
 //! Where a method's calls go: one function to compile what was set up, one to make the call.
 
+mod deadline;
 mod http_proxy;
 mod lenient;
 mod mock;
 mod template;
-#[cfg(test)]
-mod tests;
 
 use std::time::Duration;
 
@@ -35,10 +34,15 @@ pub fn compile(
     integration: &entity::Integration,
 ) -> Result<Integration, Misconfigured> {
     match integration.integration_type {
-        IntegrationType::HttpProxy => HttpProxy::compile(resource_path, integration).map(Integration::Http),
+        IntegrationType::HttpProxy => {
+            HttpProxy::compile(resource_path, integration).map(Integration::Http)
+        }
         IntegrationType::Mock => Mock::compile(integration).map(Integration::Mock),
         IntegrationType::Http | IntegrationType::Aws | IntegrationType::AwsProxy => {
-            let text = format!("integrations of type {:?} are not supported", integration.integration_type);
+            let text = format!(
+                "integrations of type {:?} are not supported",
+                integration.integration_type
+            );
             Err(Misconfigured::new(text))
         }
     }
@@ -49,12 +53,9 @@ pub struct Integrations {
     pub pool: Pool,
     /// Whether `x-api-key` travels on, as it does on AWS.
     pub forwards_api_key: bool,
-    /// How long an answer that has begun may pause.
+    /// How long an answer that has begun may pause before it is cut.
     pub answer_patience: Duration,
 }
-
-/// Milliseconds an answer that has begun may pause before it is cut.
-pub const ANSWER_PAUSE_MS_DEFAULT: u64 = 60_000;
 
 impl Integrations {
     /// Makes the call. Its stage and route must be known.
@@ -66,7 +67,10 @@ impl Integrations {
         let Some(stage) = call.stage.clone() else {
             return Err(Refused::Internal);
         };
-        let method = call.route.as_ref().and_then(|route| stage.deployed.methods.get(route.method as usize));
+        let method = call
+            .route
+            .as_ref()
+            .and_then(|route| stage.deployed.methods.get(route.method as usize));
         let integration = method.ok_or(Refused::Internal)?.integration.as_ref();
         let mut response = match integration.map_err(Clone::clone)? {
             Integration::Http(http) => http.send(self, &stage, call, request).await?,
@@ -76,3 +80,12 @@ impl Integrations {
         Ok(response)
     }
 }
+
+#[cfg(test)]
+mod http_proxy_tests;
+#[cfg(test)]
+mod mock_tests;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tls_tests;

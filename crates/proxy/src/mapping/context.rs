@@ -64,16 +64,17 @@ impl ContextVariable {
     /// Its value in a call, if it has one there.
     pub fn value<'a>(self, values: &Values<'a>) -> Option<Cow<'a, str>> {
         let call = values.call;
-        let host = || call.host.as_ref()?.to_str().ok().map(without_port);
         let text = match self {
             ContextVariable::ApiId => &values.stage.api_id,
             ContextVariable::DeploymentId => &values.stage.deployment_id,
-            ContextVariable::DomainName => host()?,
-            ContextVariable::DomainPrefix => host()?.split('.').next()?,
+            ContextVariable::DomainName => call.domain_name()?,
+            ContextVariable::DomainPrefix => call.domain_name()?.split('.').next()?,
             ContextVariable::ExtendedRequestId => call.ids.extended(),
             ContextVariable::HttpMethod => call.http_method.as_str(),
             // Only a key the call is counted under; what else stands in the header is not a key.
-            ContextVariable::ApiKey if call.api_key_id.is_some() => values.request_headers.get(X_API_KEY)?.to_str().ok()?,
+            ContextVariable::ApiKey if call.api_key_id.is_some() => {
+                values.request_headers.get(X_API_KEY)?.to_str().ok()?
+            }
             ContextVariable::ApiKey | ContextVariable::Unknown => return None,
             ContextVariable::ApiKeyId => call.api_key_id.as_ref()?.as_str(),
             ContextVariable::SourceIp => call.peer.remote_ip.to_str().ok()?,
@@ -81,19 +82,18 @@ impl ContextVariable {
             ContextVariable::Path => return Some(Cow::Owned(call.context_path().concat())),
             ContextVariable::Protocol => crate::access_log::protocol(call.version),
             ContextVariable::RequestId => call.ids.request(),
-            ContextVariable::RequestTime => return Some(Cow::Owned(common_log_time(call.received_ms.div_euclid(1000)))),
-            ContextVariable::RequestTimeEpoch => return Some(Cow::Owned(call.received_ms.to_string())),
+            ContextVariable::RequestTime => {
+                return Some(Cow::Owned(common_log_time(
+                    call.received_ms.div_euclid(1000),
+                )));
+            }
+            ContextVariable::RequestTimeEpoch => {
+                return Some(Cow::Owned(call.received_ms.to_string()));
+            }
             ContextVariable::ResourceId => &call.method()?.resource_id,
             ContextVariable::ResourcePath => &call.method()?.resource_path,
             ContextVariable::Stage => &values.stage.name,
         };
         Some(Cow::Borrowed(text))
-    }
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
     }
 }

@@ -51,18 +51,24 @@ pub fn path_variables(resource_path: &str) -> impl Iterator<Item = (&str, bool)>
 impl Expression {
     /// An expression in a mapping of a request to its integration.
     pub fn of_request(text: &str, resource_path: &str) -> Result<Expression, Misconfigured> {
-        let unsupported = || Misconfigured::new(format!("mapping expression {text} is not supported"));
+        let unsupported =
+            || Misconfigured::new(format!("mapping expression {text} is not supported"));
         let Some(rest) = text.strip_prefix("method.request.") else {
             return Expression::of_any(text).ok_or_else(unsupported);
         };
-        let (place, name) = rest.split_once('.').filter(|(_, name)| !name.is_empty()).ok_or_else(unsupported)?;
+        let (place, name) = rest
+            .split_once('.')
+            .filter(|(_, name)| !name.is_empty())
+            .ok_or_else(unsupported)?;
         let header = || HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsupported());
         match place {
             "path" => path_variables(resource_path)
                 .enumerate()
                 .find(|(_, (own, _))| *own == name)
                 .map(|(index, (_, is_greedy))| Expression::Path { index, is_greedy })
-                .ok_or_else(|| Misconfigured::new(format!("{resource_path} has no variable {name}"))),
+                .ok_or_else(|| {
+                    Misconfigured::new(format!("{resource_path} has no variable {name}"))
+                }),
             "querystring" => Ok(Expression::Query(name.into())),
             "multivaluequerystring" => Ok(Expression::EveryQuery(name.into())),
             "header" => Ok(Expression::Header(header()?)),
@@ -73,7 +79,10 @@ impl Expression {
 
     /// What may stand in a mapping in either direction.
     pub fn of_any(text: &str) -> Option<Expression> {
-        if let Some(inner) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        if let Some(inner) = text
+            .strip_prefix('\'')
+            .and_then(|rest| rest.strip_suffix('\''))
+        {
             return Some(Expression::Static(inner.into()));
         }
         if let Some(name) = text.strip_prefix("stageVariables.") {
@@ -99,10 +108,16 @@ impl Expression {
             }
             Expression::EveryHeader(name) => {
                 let all = values.request_headers.get_all(name).iter();
-                let all: Vec<_> = all.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+                let all: Vec<_> = all
+                    .map(|value| String::from_utf8_lossy(value.as_bytes()))
+                    .collect();
                 (!all.is_empty()).then(|| Cow::Owned(all.join(",")))
             }
-            Expression::StageVariable(name) => values.stage.variables.get(&**name).map(|v| Cow::Borrowed(v.as_str())),
+            Expression::StageVariable(name) => values
+                .stage
+                .variables
+                .get(&**name)
+                .map(|v| Cow::Borrowed(v.as_str())),
             Expression::Context(variable) => variable.value(values),
         }
     }
@@ -110,9 +125,12 @@ impl Expression {
     /// All values, for a target that can hold several.
     pub fn every_value<'a>(&'a self, values: &Values<'a>) -> Vec<Cow<'a, str>> {
         match self {
-            Expression::EveryQuery(name) => {
-                values.call.uri.query().map(|q| query::values(q, name).collect()).unwrap_or_default()
-            }
+            Expression::EveryQuery(name) => values
+                .call
+                .uri
+                .query()
+                .map(|q| query::values(q, name).collect())
+                .unwrap_or_default(),
             _ => self.value(values).into_iter().collect(),
         }
     }
@@ -126,12 +144,36 @@ mod tests {
     fn expressions_are_parsed_once() {
         let parse = |text| Expression::of_request(text, "/a/{id}/{rest+}");
         assert_eq!(parse("'v1'"), Ok(Expression::Static("v1".into())));
-        assert_eq!(parse("method.request.path.id"), Ok(Expression::Path { index: 0, is_greedy: false }));
-        assert_eq!(parse("method.request.path.rest"), Ok(Expression::Path { index: 1, is_greedy: true }));
-        assert_eq!(parse("method.request.querystring.a.b"), Ok(Expression::Query("a.b".into())));
-        assert_eq!(parse("method.request.header.X-Y"), Ok(Expression::Header(HeaderName::from_static("x-y"))));
-        assert_eq!(parse("stageVariables.host"), Ok(Expression::StageVariable("host".into())));
-        assert_eq!(parse("context.stage"), Ok(Expression::Context(ContextVariable::Stage)));
+        assert_eq!(
+            parse("method.request.path.id"),
+            Ok(Expression::Path {
+                index: 0,
+                is_greedy: false
+            })
+        );
+        assert_eq!(
+            parse("method.request.path.rest"),
+            Ok(Expression::Path {
+                index: 1,
+                is_greedy: true
+            })
+        );
+        assert_eq!(
+            parse("method.request.querystring.a.b"),
+            Ok(Expression::Query("a.b".into()))
+        );
+        assert_eq!(
+            parse("method.request.header.X-Y"),
+            Ok(Expression::Header(HeaderName::from_static("x-y")))
+        );
+        assert_eq!(
+            parse("stageVariables.host"),
+            Ok(Expression::StageVariable("host".into()))
+        );
+        assert_eq!(
+            parse("context.stage"),
+            Ok(Expression::Context(ContextVariable::Stage))
+        );
         for bad in [
             "method.request.body",
             "method.request.body.a",

@@ -59,9 +59,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ONE: Spelling = Spelling { is_path: true, keeps_slashes: false, in_query: false };
-    const GREEDY: Spelling = Spelling { is_path: true, keeps_slashes: true, in_query: false };
-    const TEXT: Spelling = Spelling { is_path: false, keeps_slashes: false, in_query: false };
+    const ONE: Spelling = Spelling {
+        is_path: true,
+        keeps_slashes: false,
+        in_query: false,
+    };
+    const GREEDY: Spelling = Spelling {
+        is_path: true,
+        keeps_slashes: true,
+        in_query: false,
+    };
+    const TEXT: Spelling = Spelling {
+        is_path: false,
+        keeps_slashes: false,
+        in_query: false,
+    };
 
     fn pushed(value: &str, spelling: Spelling) -> Option<String> {
         let mut path = String::from("/");
@@ -70,7 +82,13 @@ mod tests {
 
     #[test]
     fn a_value_stays_in_its_place() {
-        let is = |value, spelling, expected: &str| assert_eq!(pushed(value, spelling).as_deref(), Some(expected), "{value}");
+        let is = |value, spelling, expected: &str| {
+            assert_eq!(
+                pushed(value, spelling).as_deref(),
+                Some(expected),
+                "{value}"
+            )
+        };
         is("a%2Fb%20c", ONE, "a%2Fb%20c");
         is("a+b;c=d@e", ONE, "a+b;c=d@e");
         is("a/b", ONE, "a%2Fb");
@@ -80,12 +98,27 @@ mod tests {
         is("a/b?c=d%20e", TEXT, "a%2Fb%3Fc%3Dd%2520e");
         is("...", ONE, "...");
         is("a..b", GREEDY, "a..b");
-        is("a&b=c", Spelling { in_query: true, ..GREEDY }, "a%26b%3Dc");
+        is(
+            "a&b=c",
+            Spelling {
+                in_query: true,
+                ..GREEDY
+            },
+            "a%26b%3Dc",
+        );
     }
 
     #[test]
     fn a_value_that_climbs_is_refused() {
-        for climbing in ["..", "%2e%2E", "a/../b", "a%2F..%2Fb", "..%5cb", "a/..;x=1/b", ""] {
+        for climbing in [
+            "..",
+            "%2e%2E",
+            "a/../b",
+            "a%2F..%2Fb",
+            "..%5cb",
+            "a/..;x=1/b",
+            "",
+        ] {
             assert_eq!(pushed(climbing, GREEDY), None, "{climbing}");
         }
     }

@@ -56,19 +56,30 @@ impl UriTemplate {
         }
         let mut pieces = pieces(uri, resource_path, mapped)?;
         let fixed = match pieces.first() {
-            Some(Piece::Literal(text)) => split(text).filter(|(_, rest)| !rest.is_empty() || pieces.len() == 1),
+            Some(Piece::Literal(text)) => {
+                split(text).filter(|(_, rest)| !rest.is_empty() || pieces.len() == 1)
+            }
             _ => None,
         };
         let Some((origin, rest)) = fixed else {
-            return match pieces.iter().any(|piece| matches!(piece, Piece::StageVariable(_))) {
-                true => Ok(UriTemplate { pieces, origin: OriginTemplate::Rendered(ArcSwapOption::empty()) }),
+            return match pieces
+                .iter()
+                .any(|piece| matches!(piece, Piece::StageVariable(_)))
+            {
+                true => Ok(UriTemplate {
+                    pieces,
+                    origin: OriginTemplate::Rendered(ArcSwapOption::empty()),
+                }),
                 false => Err(bad_uri(uri)),
             };
         };
         let origin = Origin::new(origin.0, origin.1).ok_or_else(|| bad_uri(uri))?;
         let rest = Piece::Literal(rest.into());
         pieces[0] = rest;
-        Ok(UriTemplate { pieces, origin: OriginTemplate::Fixed(Arc::new(origin)) })
+        Ok(UriTemplate {
+            pieces,
+            origin: OriginTemplate::Fixed(Arc::new(origin)),
+        })
     }
 
     /// The target of a call: the URI, then the caller's query as it came, then what is mapped into it
@@ -109,7 +120,10 @@ impl UriTemplate {
         match PathAndQuery::from_maybe_shared(Bytes::from(text)) {
             Ok(path) => Ok(Target { origin, path }),
             // Whatever a caller says is escaped by now.
-            Err(_) => Err(Misconfigured::new("the integration's URI has characters that no URI has").into()),
+            Err(_) => Err(Misconfigured::new(
+                "the integration's URI has characters that no URI has",
+            )
+            .into()),
         }
     }
 }
@@ -119,7 +133,11 @@ fn bad_uri(uri: &str) -> Misconfigured {
 }
 
 /// Splits `{}` and `${}` from the text around them.
-fn pieces(uri: &str, resource_path: &str, mapped: &BTreeMap<&str, Expression>) -> Result<Vec<Piece>, Misconfigured> {
+fn pieces(
+    uri: &str,
+    resource_path: &str,
+    mapped: &BTreeMap<&str, Expression>,
+) -> Result<Vec<Piece>, Misconfigured> {
     let mut pieces = Vec::new();
     let mut rest = uri;
     while let Some(open) = rest.find('{') {
@@ -128,7 +146,9 @@ fn pieces(uri: &str, resource_path: &str, mapped: &BTreeMap<&str, Expression>) -
         let literal = &rest[..open];
         let literal = match literal.strip_suffix('$') {
             Some(before) => {
-                let name = name.strip_prefix("stageVariables.").ok_or_else(|| bad_uri(uri))?;
+                let name = name
+                    .strip_prefix("stageVariables.")
+                    .ok_or_else(|| bad_uri(uri))?;
                 push_literal(&mut pieces, before);
                 pieces.push(Piece::StageVariable(name.into()));
                 None
@@ -152,7 +172,11 @@ fn push_literal(pieces: &mut Vec<Piece>, text: &str) {
     }
 }
 
-fn parameter(name: &str, resource_path: &str, mapped: &BTreeMap<&str, Expression>) -> Result<Expression, Misconfigured> {
+fn parameter(
+    name: &str,
+    resource_path: &str,
+    mapped: &BTreeMap<&str, Expression>,
+) -> Result<Expression, Misconfigured> {
     if let Some(expression) = mapped.get(name) {
         return Ok(expression.clone());
     }
@@ -174,14 +198,30 @@ fn split(uri: &str) -> Option<((&str, &str), &str)> {
 fn variable<'a>(values: &Values<'a>, name: &str) -> Result<&'a str, Refused> {
     let value = values.stage.variables.get(name).map(String::as_str);
     let usable = value.filter(|value| !value.contains('#'));
-    usable.ok_or_else(|| Misconfigured::new(format!("the stage has no usable variable {name}")).into())
+    usable.ok_or_else(|| {
+        Misconfigured::new(format!("the stage has no usable variable {name}")).into()
+    })
 }
 
-fn push_value(text: &mut String, expression: &Expression, values: &Values<'_>) -> Result<(), Refused> {
+fn push_value(
+    text: &mut String,
+    expression: &Expression,
+    values: &Values<'_>,
+) -> Result<(), Refused> {
     let value = expression.value(values).unwrap_or(Cow::Borrowed(""));
     let is_path = matches!(expression, Expression::Path { .. });
-    let keeps_slashes = matches!(expression, Expression::Path { is_greedy: true, .. });
-    let spelling = Spelling { is_path, keeps_slashes, in_query: text.contains('?') };
+    let keeps_slashes = matches!(
+        expression,
+        Expression::Path {
+            is_greedy: true,
+            ..
+        }
+    );
+    let spelling = Spelling {
+        is_path,
+        keeps_slashes,
+        in_query: text.contains('?'),
+    };
     match path_value::push(text, &value, spelling) {
         true => Ok(()),
         false => Err(Refused::BadRequest(BadRequest::Target)),
@@ -189,7 +229,11 @@ fn push_value(text: &mut String, expression: &Expression, values: &Values<'_>) -
 }
 
 /// Takes the origin off a rendered URI. A caller's value must not have a part in it.
-fn cut_origin(text: &mut String, first_value: usize, last: &ArcSwapOption<Origin>) -> Result<Arc<Origin>, Refused> {
+fn cut_origin(
+    text: &mut String,
+    first_value: usize,
+    last: &ArcSwapOption<Origin>,
+) -> Result<Arc<Origin>, Refused> {
     let bad = || Refused::from(bad_uri(text));
     let ((scheme, authority), rest) = split(text).ok_or_else(bad)?;
     let start = text.len() - rest.len();

@@ -16,7 +16,10 @@ pub struct AddressRules {
 /// An address, a network (`10.0.0.0/8`), a name (`api.example.com`), or all names below one (`*.example.com`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    Network { address: IpAddr, bits: u8 },
+    Network {
+        address: IpAddr,
+        bits: u8,
+    },
     Name(Box<str>),
     /// With its leading dot.
     Below(Box<str>),
@@ -41,7 +44,10 @@ impl FromStr for Pattern {
             };
         }
         if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(Pattern::Network { address, bits: width(address) });
+            return Ok(Pattern::Network {
+                address,
+                bits: width(address),
+            });
         }
         let (name, is_below) = match text.strip_prefix('*') {
             Some(rest) if rest.starts_with('.') => (rest, true),
@@ -58,7 +64,10 @@ impl FromStr for Pattern {
 }
 
 fn is_label(label: &str) -> bool {
-    !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    !label.is_empty()
+        && label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn width(address: IpAddr) -> u8 {
@@ -74,7 +83,9 @@ impl Pattern {
             Pattern::Name(name) => host.eq_ignore_ascii_case(name),
             Pattern::Below(end) => {
                 let cut = host.len().checked_sub(end.len());
-                cut.is_some_and(|at| at > 0 && host.get(at..).is_some_and(|h| h.eq_ignore_ascii_case(end)))
+                cut.is_some_and(|at| {
+                    at > 0 && host.get(at..).is_some_and(|h| h.eq_ignore_ascii_case(end))
+                })
             }
             Pattern::Network { address: own, bits } => match (own, address) {
                 (IpAddr::V4(own), IpAddr::V4(other)) => {
@@ -96,7 +107,9 @@ impl AddressRules {
     pub fn permit(&self, host: &str, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let matches = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(host, address));
-        !is_never_called(address) && !matches(&self.deny) && (self.allow.is_empty() || matches(&self.allow))
+        !is_never_called(address)
+            && !matches(&self.deny)
+            && (self.allow.is_empty() || matches(&self.allow))
     }
 }
 
@@ -126,7 +139,11 @@ fn v4_is_never_called(address: Ipv4Addr) -> bool {
         Ipv4Addr::new(192, 0, 0, 192),     // Oracle Cloud
     ];
     let first = address.octets()[0];
-    first == 0 || first >= 240 || address.is_multicast() || address.is_link_local() || METADATA.contains(&address)
+    first == 0
+        || first >= 240
+        || address.is_multicast()
+        || address.is_link_local()
+        || METADATA.contains(&address)
 }
 
 /// The IPv4 address that an IPv6 address leads to through a translator: NAT64, 6to4, IPv4-compatible.
@@ -152,23 +169,56 @@ mod tests {
     #[test]
     fn private_addresses_are_called_and_metadata_never() {
         let rules = AddressRules::default();
-        for open in ["127.0.0.1", "10.1.2.3", "192.168.0.1", "93.184.216.34", "::1", "fd12::1", "2606:4700::1"] {
+        for open in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "93.184.216.34",
+            "::1",
+            "fd12::1",
+            "2606:4700::1",
+        ] {
             assert!(permits(&rules, "x", open), "{open}");
         }
         for never in [
-            "169.254.169.254", "169.254.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "100.100.100.200",
-            "168.63.129.16", "::", "fe80::1", "febf::1", "ff02::1", "fd00:ec2::254", "fd20:ce::254",
-            "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::a9fe:a9fe",
+            "169.254.169.254",
+            "169.254.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "100.100.100.200",
+            "168.63.129.16",
+            "::",
+            "fe80::1",
+            "febf::1",
+            "ff02::1",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+            "::a9fe:a9fe",
         ] {
             assert!(!permits(&rules, "x", never), "{never}");
-            let open = AddressRules { allow: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()], deny: vec![] };
-            assert!(!permits(&open, "x", never), "allowing everything does not open {never}");
+            let open = AddressRules {
+                allow: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
+                deny: vec![],
+            };
+            assert!(
+                !permits(&open, "x", never),
+                "allowing everything does not open {never}"
+            );
         }
     }
 
     #[test]
     fn lists_narrow_what_is_called() {
-        let list = |texts: &[&str]| texts.iter().map(|t| t.parse().unwrap()).collect::<Vec<Pattern>>();
+        let list = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|t| t.parse().unwrap())
+                .collect::<Vec<Pattern>>()
+        };
         let rules = AddressRules {
             allow: list(&["10.0.0.0/8", "*.example.com", "::1"]),
             deny: list(&["10.9.0.0/16", "bad.example.com"]),
@@ -186,7 +236,17 @@ mod tests {
 
     #[test]
     fn a_bad_pattern_says_what_is_allowed() {
-        for bad in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "a b", "*", "*example.com", "a..b", "1.2.3.4/x"] {
+        for bad in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "::/129",
+            "a b",
+            "*",
+            "*example.com",
+            "a..b",
+            "1.2.3.4/x",
+        ] {
             let error = bad.parse::<Pattern>().unwrap_err().to_string();
             assert!(error.contains("a network such as"), "{bad}: {error}");
         }

@@ -31,7 +31,9 @@ impl Chunked {
         let mut at = 0;
         while at < bytes.len() {
             if let Chunked::Data { left } = self {
-                let run = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len() - at);
+                let run = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len() - at);
                 at += run;
                 *left -= run as u64;
                 if *left == 0 {
@@ -56,15 +58,26 @@ impl Chunked {
                     return Err(Fault::BadChunk);
                 }
                 let size = size * 16 + u64::from(hex(byte));
-                Chunked::Size { digits: digits + 1, size }
+                Chunked::Size {
+                    digits: digits + 1,
+                    size,
+                }
             }
             (Chunked::Size { digits: 1.., size }, b'\r') => Chunked::SizeEnd { size },
             (Chunked::Size { digits: 1.., size }, b';') => Chunked::Extension { bytes: 0, size },
             (Chunked::Extension { size, .. }, b'\r') => Chunked::SizeEnd { size },
-            (Chunked::Extension { bytes, size }, b'\t' | b' '..=b'~') if bytes < EXTENSION_BYTES_MAX => {
-                Chunked::Extension { bytes: bytes + 1, size }
+            (Chunked::Extension { bytes, size }, b'\t' | b' '..=b'~')
+                if bytes < EXTENSION_BYTES_MAX =>
+            {
+                Chunked::Extension {
+                    bytes: bytes + 1,
+                    size,
+                }
             }
-            (Chunked::SizeEnd { size: 0 }, b'\n') => Chunked::TrailerLine { bytes: 0, empty: true },
+            (Chunked::SizeEnd { size: 0 }, b'\n') => Chunked::TrailerLine {
+                bytes: 0,
+                empty: true,
+            },
             (Chunked::SizeEnd { size }, b'\n') => Chunked::Data { left: size },
             (Chunked::DataCr, b'\r') => Chunked::DataLf,
             (Chunked::DataLf, b'\n') => Chunked::START,
@@ -72,10 +85,15 @@ impl Chunked {
             (Chunked::TrailerLine { bytes, .. }, b'\t' | b' '..=b'~' | 0x80..)
                 if bytes < TRAILER_BYTES_MAX =>
             {
-                Chunked::TrailerLine { bytes: bytes + 1, empty: false }
+                Chunked::TrailerLine {
+                    bytes: bytes + 1,
+                    empty: false,
+                }
             }
             (Chunked::TrailerLf { empty: true, .. }, b'\n') => return Ok(None),
-            (Chunked::TrailerLf { bytes, .. }, b'\n') => Chunked::TrailerLine { bytes, empty: true },
+            (Chunked::TrailerLf { bytes, .. }, b'\n') => {
+                Chunked::TrailerLine { bytes, empty: true }
+            }
             _ => return Err(Fault::BadChunk),
         };
         Ok(Some(next))
@@ -131,7 +149,12 @@ mod tests {
             &long_extension,
             &long_trailer,
         ] {
-            assert_eq!(whole(bad), Err(Fault::BadChunk), "{:?}", String::from_utf8_lossy(bad));
+            assert_eq!(
+                whole(bad),
+                Err(Fault::BadChunk),
+                "{:?}",
+                String::from_utf8_lossy(bad)
+            );
         }
     }
 }

@@ -47,7 +47,8 @@ impl Default for Patience {
 
 /// The method of the request that stands in for a faulty one. A client that sends it is refused too.
 pub const REFUSED_METHOD: &str = "TOLLGATE-REFUSED";
-const REFUSED_HEAD: &[u8] = b"TOLLGATE-REFUSED / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
+const REFUSED_HEAD: &[u8] =
+    b"TOLLGATE-REFUSED / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
 
 /// A socket to a client. What hyper reads from it is strict HTTP; in the place of a faulty head it
 /// gets [`REFUSED_METHOD`], in order after the requests before it, and nothing after it.
@@ -72,7 +73,12 @@ pub struct ClientIo<S> {
 }
 
 impl<S> ClientIo<S> {
-    pub fn new(socket: S, connection: Arc<Connection>, limits: HeadLimits, patience: Patience) -> Self {
+    pub fn new(
+        socket: S,
+        connection: Arc<Connection>,
+        limits: HeadLimits,
+        patience: Patience,
+    ) -> Self {
         ClientIo {
             socket,
             connection,
@@ -164,7 +170,11 @@ impl<S> ClientIo<S> {
     }
 
     /// Nothing to read now: how long that may go on depends on what is waited for.
-    fn wait(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn wait(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.inspector.in_body() {
             ready!(self.reading.poll(self.patience.body, context));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -198,7 +208,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
                 return Poll::Ready(Ok(()));
             }
             match this.fault {
-                Some(Fault::BadChunk) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                Some(Fault::BadChunk) => {
+                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+                }
                 Some(_) => return Poll::Pending, // the last answer ends the connection
                 None => {}
             }
@@ -222,7 +234,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
     /// Bounds a write that does not go on.
-    fn written<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn written<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        poll: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if poll.is_ready() {
             self.writing.over();
             return poll;
@@ -240,7 +256,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
     /// Reads and forgets, until the client has nothing more to say or has said enough.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 16 * 1024];
-        while self.lingering.poll(self.patience.linger, context).is_pending() {
+        while self
+            .lingering
+            .poll(self.patience.linger, context)
+            .is_pending()
+        {
             let mut buffer = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => {}
@@ -252,7 +272,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.socket).poll_write(context, bytes);
         this.written(context, poll)

@@ -43,7 +43,11 @@ pub enum BadRoots {
 
 impl Connector {
     /// Trusts the machine's own roots and, if given, those in a PEM file.
-    pub fn new(rules: AddressRules, extra_roots: Option<&Path>, timeout: Duration) -> Result<Connector, BadRoots> {
+    pub fn new(
+        rules: AddressRules,
+        extra_roots: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<Connector, BadRoots> {
         let mut roots = RootCertStore::empty();
         let native = rustls_native_certs::load_native_certs();
         for error in &native.errors {
@@ -63,7 +67,11 @@ impl Connector {
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let tls = TlsConnector::from(Arc::new(config));
-        Ok(Connector { rules, tls, timeout })
+        Ok(Connector {
+            rules,
+            tls,
+            timeout,
+        })
     }
 
     /// A new connection to an upstream.
@@ -122,12 +130,17 @@ impl Connector {
 
 fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), BadRoots> {
     let shown = || path.display().to_string();
-    let unreadable = |cause: String| BadRoots::Unreadable { path: shown(), cause };
+    let unreadable = |cause: String| BadRoots::Unreadable {
+        path: shown(),
+        cause,
+    };
     let found = CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?;
     let mut count = 0;
     for certificate in found {
         let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
-        roots.add(certificate).map_err(|e| unreadable(e.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|e| unreadable(e.to_string()))?;
         count += 1;
     }
     match count {
@@ -143,7 +156,11 @@ pub enum Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Socket::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Socket::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -152,7 +169,11 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Socket::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Socket::Tls(stream) => Pin::new(stream).poll_write(context, bytes),

@@ -79,7 +79,9 @@ impl Peer {
     /// An IPv4 client of an IPv6 socket is named by its IPv4 address.
     pub fn new(remote: SocketAddr, local: SocketAddr, is_tls: bool) -> Peer {
         let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-        let text = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        let text = |text: String| {
+            HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
+        };
         Peer {
             remote,
             local,

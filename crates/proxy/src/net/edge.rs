@@ -44,7 +44,9 @@ fn check(
         request.headers_mut().insert(HOST, host);
     }
     match http_body::Body::size_hint(request.body()).exact() {
-        Some(length) if length > body_bytes_max => Err(Refused::RequestTooLarge { bytes_max: body_bytes_max }),
+        Some(length) if length > body_bytes_max => Err(Refused::RequestTooLarge {
+            bytes_max: body_bytes_max,
+        }),
         _ => Ok(()),
     }
 }
@@ -70,12 +72,17 @@ fn origin_form(uri: &Uri, headers: &HeaderMap) -> Result<Option<(Uri, HeaderValu
             false => Err(bad_target), // such as `OPTIONS *`
         };
     };
-    let is_web = uri.scheme().is_some_and(|s| *s == Scheme::HTTP || *s == Scheme::HTTPS);
+    let is_web = uri
+        .scheme()
+        .is_some_and(|s| *s == Scheme::HTTP || *s == Scheme::HTTPS);
     if !is_web || !is_host(authority.as_str().as_bytes()) {
         return Err(bad_target);
     }
     // The target's authority counts, whatever the Host header says.
-    let target = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    let target = uri
+        .path_and_query()
+        .cloned()
+        .unwrap_or(PathAndQuery::from_static("/"));
     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad_target)?;
     Ok(Some((Uri::from(target), host)))
 }
@@ -84,10 +91,15 @@ fn origin_form(uri: &Uri, headers: &HeaderMap) -> Result<Option<(Uri, HeaderValu
 fn is_host(text: &[u8]) -> bool {
     let is_plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     let is_bare = |host: &[u8], port: &[u8]| {
-        !host.is_empty() && host.iter().all(is_plain) && port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
+        !host.is_empty()
+            && host.iter().all(is_plain)
+            && port.len() <= 5
+            && port.iter().all(u8::is_ascii_digit)
     };
     match text.iter().rposition(|b| *b == b':') {
-        _ if text.first() == Some(&b'[') => Authority::try_from(text).is_ok() && !text.contains(&b'@'),
+        _ if text.first() == Some(&b'[') => {
+            Authority::try_from(text).is_ok() && !text.contains(&b'@')
+        }
         None => is_bare(text, b""),
         Some(colon) => is_bare(&text[..colon], &text[colon + 1..]),
     }
@@ -142,6 +154,9 @@ mod tests {
         for uri in ["*", "ftp://b/x", "http://u:p@b/x", "b:81"] {
             assert_eq!(formed(uri, &["a"]), bad, "{uri}");
         }
-        assert_eq!(formed("http://b/", &[]), Err(Refused::BadRequest(BadRequest::Host)));
+        assert_eq!(
+            formed("http://b/", &[]),
+            Err(Refused::BadRequest(BadRequest::Host))
+        );
     }
 }

@@ -40,8 +40,17 @@ impl Service for Echo {
                 Err(_) => return refuse(&Refused::BadRequest(BadRequest::Body)),
             },
         };
-        let host = head.headers.get("host").map(|h| h.to_str().unwrap()).unwrap_or_default();
-        let text = format!("{} {}\n{host}\n{}", head.method, head.uri, String::from_utf8_lossy(&body));
+        let host = head
+            .headers
+            .get("host")
+            .map(|h| h.to_str().unwrap())
+            .unwrap_or_default();
+        let text = format!(
+            "{} {}\n{host}\n{}",
+            head.method,
+            head.uri,
+            String::from_utf8_lossy(&body)
+        );
         Response::new(Body::full(Bytes::from(text)))
     }
 }
@@ -58,9 +67,17 @@ impl Gateway {
 
     fn with(limits: ServingLimits, layout: RuntimeLayout) -> Gateway {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
-        let serving = Serving::start(listener, layout, limits, Arc::new(Metrics::new(2)), |_| Arc::new(Echo));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Gateway { serving: Some(serving.unwrap()), runtime }
+        let serving = Serving::start(listener, layout, limits, Arc::new(Metrics::new(2)), |_| {
+            Arc::new(Echo)
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        Gateway {
+            serving: Some(serving.unwrap()),
+            runtime,
+        }
     }
 
     fn address(&self) -> SocketAddr {
@@ -79,7 +96,8 @@ impl Gateway {
     }
 
     fn stop(&mut self, limit: Duration) -> usize {
-        self.runtime.block_on(self.serving.take().unwrap().stop(limit))
+        self.runtime
+            .block_on(self.serving.take().unwrap().stop(limit))
     }
 }
 
@@ -103,8 +121,14 @@ fn patience(change: impl FnOnce(&mut Patience)) -> ServingLimits {
 
 #[track_caller]
 fn is_refused(answer: &str, status: &str, reason: &str) {
-    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-    assert!(answer.contains(&format!("x-tollgate-reason: {reason}\r\n")), "{answer}");
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{answer}"
+    );
+    assert!(
+        answer.contains(&format!("x-tollgate-reason: {reason}\r\n")),
+        "{answer}"
+    );
     assert!(answer.contains("connection: close\r\n"), "{answer}");
     assert!(answer.contains("x-amzn-requestid: "), "{answer}");
 }
@@ -114,14 +138,23 @@ fn a_message_with_two_lengths_is_400_and_closed_in_any_order() {
     let gateway = Gateway::start(limits());
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
     for (lines, reason) in [
-        ("Content-Length: 4\r\nTransfer-Encoding: chunked", "ambiguous-length"),
-        ("Transfer-Encoding: chunked\r\nX: y\r\nContent-Length: 4", "ambiguous-length"),
+        (
+            "Content-Length: 4\r\nTransfer-Encoding: chunked",
+            "ambiguous-length",
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nX: y\r\nContent-Length: 4",
+            "ambiguous-length",
+        ),
         ("Content-Length: 5\r\nContent-Length: 5", "ambiguous-length"),
         ("Content-Length: 5\r\nContent-Length: 6", "ambiguous-length"),
         ("Content-Length: 5, 5", "malformed"),
         ("Content-Length: +5", "malformed"),
         ("Transfer-Encoding: gzip, chunked", "malformed"),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "ambiguous-length"),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+            "ambiguous-length",
+        ),
         ("Transfer-Encoding: identity", "malformed"),
         ("Transfer-Encoding : chunked", "malformed"),
         ("Transfer-Encoding:\r\n chunked", "malformed"),
@@ -148,18 +181,36 @@ fn requests_before_a_faulty_one_are_answered_first_however_the_bytes_come() {
         let first = answers.find("POST /1\na\nhi").unwrap();
         let second = answers.find("GET /2\na\n").unwrap();
         assert!(first < second, "{answers}");
-        is_refused(&answers[answers.rfind("HTTP/1.1").unwrap()..], "400", "ambiguous-length");
+        is_refused(
+            &answers[answers.rfind("HTTP/1.1").unwrap()..],
+            "400",
+            "ambiguous-length",
+        );
     }
 }
 
 #[test]
 fn exactly_one_host_is_needed() {
     let gateway = Gateway::start(limits());
-    for hosts in ["", "Host: a\r\nHost: a\r\n", "Host: a\r\nHost: b\r\n", "Host: a b\r\n", "Host: u@a\r\n", "Host:\r\n"] {
+    for hosts in [
+        "",
+        "Host: a\r\nHost: a\r\n",
+        "Host: a\r\nHost: b\r\n",
+        "Host: a b\r\n",
+        "Host: u@a\r\n",
+        "Host:\r\n",
+    ] {
         for version in ["1.0", "1.1"] {
-            let answer = gateway.exchange(format!("GET / HTTP/{version}\r\n{hosts}\r\n").as_bytes());
-            assert!(answer.contains(" 400 Bad Request\r\n"), "{hosts:?} {version}: {answer}");
-            assert!(answer.contains("x-tollgate-reason: bad-host\r\n"), "{hosts:?}: {answer}");
+            let answer =
+                gateway.exchange(format!("GET / HTTP/{version}\r\n{hosts}\r\n").as_bytes());
+            assert!(
+                answer.contains(" 400 Bad Request\r\n"),
+                "{hosts:?} {version}: {answer}"
+            );
+            assert!(
+                answer.contains("x-tollgate-reason: bad-host\r\n"),
+                "{hosts:?}: {answer}"
+            );
         }
     }
 }
@@ -167,10 +218,23 @@ fn exactly_one_host_is_needed() {
 #[test]
 fn an_absolute_target_becomes_an_origin_target_and_its_authority_is_the_host() {
     let gateway = Gateway::start(limits());
-    let answer = gateway.exchange(b"GET http://api.test:81/x?y=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n");
-    assert!(answer.ends_with("\r\n\r\nGET /x?y=1\napi.test:81\n"), "{answer}");
-    is_refused(&gateway.exchange(b"GET ftp://a/x HTTP/1.1\r\nHost: a\r\n\r\n"), "400", "bad-target");
-    is_refused(&gateway.exchange(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), "400", "bad-target");
+    let answer = gateway.exchange(
+        b"GET http://api.test:81/x?y=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n",
+    );
+    assert!(
+        answer.ends_with("\r\n\r\nGET /x?y=1\napi.test:81\n"),
+        "{answer}"
+    );
+    is_refused(
+        &gateway.exchange(b"GET ftp://a/x HTTP/1.1\r\nHost: a\r\n\r\n"),
+        "400",
+        "bad-target",
+    );
+    is_refused(
+        &gateway.exchange(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+        "400",
+        "bad-target",
+    );
 }
 
 #[test]
@@ -180,7 +244,8 @@ fn tunnels_are_refused() {
     is_refused(&answer, "400", "bad-method");
     let answer = gateway.exchange(b"TOLLGATE-REFUSED / HTTP/1.1\r\nHost: a\r\n\r\n");
     is_refused(&answer, "400", "bad-method");
-    let upgrade = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n";
+    let upgrade =
+        b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n";
     assert!(gateway.exchange(upgrade).starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
@@ -197,7 +262,10 @@ fn loose_messages_are_answered_in_json_and_not_passed_on() {
     ] {
         let answer = gateway.exchange(bad.as_bytes());
         is_refused(&answer, "400", "malformed");
-        assert!(answer.ends_with("\r\n\r\n{\"message\":\"Bad Request\"}"), "{answer}");
+        assert!(
+            answer.ends_with("\r\n\r\n{\"message\":\"Bad Request\"}"),
+            "{answer}"
+        );
     }
     let answer = gateway.exchange(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     is_refused(&answer, "505", "bad-version");
@@ -206,17 +274,58 @@ fn loose_messages_are_answered_in_json_and_not_passed_on() {
 #[test]
 fn heads_over_the_limits_are_414_and_431() {
     let mut limits = limits();
-    limits.head = HeadLimits { head_bytes_max: 2000, headers_max: 5, target_bytes_max: 100 };
+    limits.head = HeadLimits {
+        head_bytes_max: 2000,
+        headers_max: 5,
+        target_bytes_max: 100,
+    };
     let gateway = Gateway::start(limits);
-    let target = |bytes: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "a".repeat(bytes - 1));
-    assert!(gateway.exchange(target(100).as_bytes()).starts_with("HTTP/1.1 200"));
-    is_refused(&gateway.exchange(target(101).as_bytes()), "414", "uri-too-long");
-    is_refused(&gateway.exchange(target(100_000).as_bytes()), "414", "uri-too-long");
-    let headers = |count: usize| format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{}\r\n", "X: y\r\n".repeat(count - 2));
-    assert!(gateway.exchange(headers(5).as_bytes()).starts_with("HTTP/1.1 200"));
-    is_refused(&gateway.exchange(headers(6).as_bytes()), "431", "headers-too-large");
-    let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(5000));
-    is_refused(&gateway.exchange(large.as_bytes()), "431", "headers-too-large");
+    let target = |bytes: usize| {
+        format!(
+            "GET /{} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "a".repeat(bytes - 1)
+        )
+    };
+    assert!(
+        gateway
+            .exchange(target(100).as_bytes())
+            .starts_with("HTTP/1.1 200")
+    );
+    is_refused(
+        &gateway.exchange(target(101).as_bytes()),
+        "414",
+        "uri-too-long",
+    );
+    is_refused(
+        &gateway.exchange(target(100_000).as_bytes()),
+        "414",
+        "uri-too-long",
+    );
+    let headers = |count: usize| {
+        format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{}\r\n",
+            "X: y\r\n".repeat(count - 2)
+        )
+    };
+    assert!(
+        gateway
+            .exchange(headers(5).as_bytes())
+            .starts_with("HTTP/1.1 200")
+    );
+    is_refused(
+        &gateway.exchange(headers(6).as_bytes()),
+        "431",
+        "headers-too-large",
+    );
+    let large = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+        "a".repeat(5000)
+    );
+    is_refused(
+        &gateway.exchange(large.as_bytes()),
+        "431",
+        "headers-too-large",
+    );
 }
 
 #[test]
@@ -225,23 +334,46 @@ fn a_large_body_is_413_before_a_byte_of_it_is_read_and_the_client_can_read_that(
     limits.body_bytes_max = 1000;
     let gateway = Gateway::start(limits);
     let request = |bytes: usize, more: &str| {
-        let head = format!("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\nConnection: close\r\n{more}\r\n");
+        let head = format!(
+            "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\nConnection: close\r\n{more}\r\n"
+        );
         [head.as_bytes(), &vec![b'x'; bytes]].concat()
     };
-    assert!(gateway.exchange(&request(1000, "")).starts_with("HTTP/1.1 200"));
+    assert!(
+        gateway
+            .exchange(&request(1000, ""))
+            .starts_with("HTTP/1.1 200")
+    );
     // The client sends all of it and only then reads: the answer is still there.
     for bytes in [1001, 3_000_000] {
         let answer = gateway.exchange(&request(bytes, ""));
-        assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
-        assert!(answer.ends_with("\r\n\r\nHTTP content length exceeded 1000 bytes."), "{answer}");
-        assert!(answer.contains("content-type: text; charset=utf-8\r\n"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"),
+            "{answer}"
+        );
+        assert!(
+            answer.ends_with("\r\n\r\nHTTP content length exceeded 1000 bytes."),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("content-type: text; charset=utf-8\r\n"),
+            "{answer}"
+        );
     }
     // One that asks first is not told to go on.
     let mut stream = gateway.connect();
-    stream.write_all(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n").unwrap();
+    stream
+        .write_all(
+            b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n",
+        )
+        .unwrap();
     assert!(read_until(&mut stream, "\r\n").starts_with("HTTP/1.1 413"));
     let mut stream = gateway.connect();
-    stream.write_all(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n").unwrap();
+    stream
+        .write_all(
+            b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        )
+        .unwrap();
     read_until(&mut stream, "HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"hi").unwrap();
     assert!(read_until(&mut stream, "hi").contains("200 OK"));
@@ -252,8 +384,16 @@ fn a_chunked_body_over_the_limit_or_badly_framed_ends_the_call() {
     let mut limits = limits();
     limits.body_bytes_max = 10;
     let gateway = Gateway::start(limits);
-    let request = |body: &str| format!("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
-    for body in ["6\r\n123456\r\n6\r\n123456\r\n0\r\n\r\n", "5\nhello\r\n0\r\n\r\n", "5\r\nhello6\r\n", "zz\r\n", "5 \r\nhello\r\n0\r\n\r\n"] {
+    let request = |body: &str| {
+        format!("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}")
+    };
+    for body in [
+        "6\r\n123456\r\n6\r\n123456\r\n0\r\n\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "5\r\nhello6\r\n",
+        "zz\r\n",
+        "5 \r\nhello\r\n0\r\n\r\n",
+    ] {
         let answer = gateway.exchange(request(body).as_bytes());
         is_refused(&answer, "400", "bad-body");
     }
@@ -269,8 +409,16 @@ fn slow_heads_and_bodies_are_not_waited_for() {
         p.head = Duration::from_millis(20);
         p.body = Duration::from_millis(20);
     }));
-    is_refused(&gateway.exchange(b"GET / HTTP/1.1\r\nHos"), "408", "slow-head");
-    is_refused(&gateway.exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"), "400", "bad-body");
+    is_refused(
+        &gateway.exchange(b"GET / HTTP/1.1\r\nHos"),
+        "408",
+        "slow-head",
+    );
+    is_refused(
+        &gateway.exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"),
+        "400",
+        "bad-body",
+    );
 }
 
 #[test]
@@ -281,7 +429,9 @@ fn a_body_that_trickles_is_not_waited_for_either() {
         p.linger = Duration::from_millis(5);
     }));
     let mut stream = gateway.connect();
-    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n").unwrap();
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n")
+        .unwrap();
     let mut writer = stream.try_clone().unwrap();
     let trickle = std::thread::spawn(move || {
         while writer.write_all(b"x").is_ok() {
@@ -298,12 +448,21 @@ fn an_idle_connection_is_closed_and_one_that_waits_for_an_answer_is_not() {
     let mut gateway = Gateway::start(patience(|p| p.idle = Duration::from_millis(20)));
     assert_eq!(gateway.exchange(b""), "");
     let mut stream = gateway.connect();
-    stream.write_all(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
     assert!(read_to_end(&mut stream).ends_with("GET /1\na\n"));
     let mut waiting = gateway.connect();
-    waiting.write_all(b"GET /silent HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    waiting.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    assert!(waiting.read(&mut [0]).is_err(), "neither answered nor closed");
+    waiting
+        .write_all(b"GET /silent HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    waiting
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    assert!(
+        waiting.read(&mut [0]).is_err(),
+        "neither answered nor closed"
+    );
     assert_eq!(gateway.stop(Duration::ZERO), 1);
 }
 
@@ -313,12 +472,19 @@ fn connections_over_the_cap_are_told_to_come_again() {
     limits.connections_max = 1;
     let gateway = Gateway::start(limits);
     let mut first = gateway.connect();
-    first.write_all(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    first
+        .write_all(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
     read_until(&mut first, "GET /1\na\n");
     let mut second = gateway.connect();
     let answer = read_to_end(&mut second);
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1\r\n"), "{answer}");
-    first.write_all(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1\r\n"),
+        "{answer}"
+    );
+    first
+        .write_all(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
     read_until(&mut first, "GET /2\na\n");
 }
 
@@ -326,7 +492,10 @@ fn connections_over_the_cap_are_told_to_come_again() {
 fn a_refused_body_does_not_become_the_next_request() {
     let gateway = Gateway::start(limits());
     let body = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2000);
-    let request = format!("POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let request = format!(
+        "POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let answer = gateway.exchange(request.as_bytes());
     assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{answer}");
 }
@@ -336,13 +505,17 @@ fn a_stop_finishes_what_is_in_flight_and_what_waits_to_be_accepted() {
     for layout in [RuntimeLayout::PerCore, RuntimeLayout::Multi] {
         let mut gateway = Gateway::with(limits(), layout);
         let mut busy = gateway.connect();
-        busy.write_all(b"POST /busy HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha").unwrap();
+        busy.write_all(b"POST /busy HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha")
+            .unwrap();
         let mut idle = gateway.connect();
-        idle.write_all(b"GET /idle HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        idle.write_all(b"GET /idle HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
         read_until(&mut idle, "GET /idle\na\n");
         let mut queued: Vec<TcpStream> = (0..20).map(|_| gateway.connect()).collect();
         for stream in &mut queued {
-            stream.write_all(b"GET /queued HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            stream
+                .write_all(b"GET /queued HTTP/1.1\r\nHost: a\r\n\r\n")
+                .unwrap();
         }
         let address = gateway.address();
         let clients = std::thread::spawn(move || {
@@ -367,7 +540,9 @@ fn a_stop_finishes_what_is_in_flight_and_what_waits_to_be_accepted() {
 fn what_does_not_finish_in_time_is_cut() {
     let mut gateway = Gateway::start(limits());
     let mut stream = gateway.connect();
-    stream.write_all(b"GET /silent HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /silent HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
     while gateway.serving.as_ref().unwrap().connections() == 0 {
         std::thread::yield_now();
     }

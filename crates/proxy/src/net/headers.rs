@@ -2,8 +2,8 @@
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    WWW_AUTHENTICATE,
+    MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE, WWW_AUTHENTICATE,
 };
 
 use crate::invocation::{X_AMZ_APIGW_ID, X_AMZN_REQUEST_ID};
@@ -34,23 +34,49 @@ static NOT_SENT_ON: [HeaderName; 16] = [
 ];
 
 /// What no client gets.
-static NOT_SENT_BACK: [HeaderName; 6] =
-    [KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
+static NOT_SENT_BACK: [HeaderName; 6] = [
+    KEEP_ALIVE,
+    PROXY_AUTHENTICATE,
+    PROXY_CONNECTION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// What a client gets under another name, as the gateway has its own.
 static RENAMED: [(HeaderName, HeaderName); 6] = [
-    (CONNECTION, HeaderName::from_static("x-amzn-remapped-connection")),
-    (CONTENT_LENGTH, HeaderName::from_static("x-amzn-remapped-content-length")),
+    (
+        CONNECTION,
+        HeaderName::from_static("x-amzn-remapped-connection"),
+    ),
+    (
+        CONTENT_LENGTH,
+        HeaderName::from_static("x-amzn-remapped-content-length"),
+    ),
     (DATE, HeaderName::from_static("x-amzn-remapped-date")),
     (SERVER, HeaderName::from_static("x-amzn-remapped-server")),
-    (X_AMZN_REQUEST_ID, HeaderName::from_static("x-amzn-remapped-x-amzn-requestid")),
-    (X_AMZ_APIGW_ID, HeaderName::from_static("x-amzn-remapped-x-amz-apigw-id")),
+    (
+        X_AMZN_REQUEST_ID,
+        HeaderName::from_static("x-amzn-remapped-x-amzn-requestid"),
+    ),
+    (
+        X_AMZ_APIGW_ID,
+        HeaderName::from_static("x-amzn-remapped-x-amz-apigw-id"),
+    ),
 ];
 
 /// Headers that `Connection` cannot take away, because the gateway or an upstream decides by them.
 fn is_kept(name: &HeaderName) -> bool {
-    const NAMES: [&str; 8] =
-        ["authorization", "cookie", "forwarded", "host", "origin", "x-api-key", "x-real-ip", "via"];
+    const NAMES: [&str; 8] = [
+        "authorization",
+        "cookie",
+        "forwarded",
+        "host",
+        "origin",
+        "x-api-key",
+        "x-real-ip",
+        "via",
+    ];
     const PREFIXES: [&str; 4] = ["content-", "x-amz", "x-forwarded-", "x-tollgate-"];
     let name = name.as_str();
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
@@ -81,7 +107,10 @@ pub fn strip_request(headers: &mut HeaderMap, is_chunked: bool) {
 /// itself. The length is kept for a HEAD request only; otherwise it is written from what the body is.
 pub fn strip_response(headers: &mut HeaderMap, is_head: bool) {
     strip_named(headers);
-    let length = headers.get(CONTENT_LENGTH).filter(|_| is_head && !headers.contains_key(TRANSFER_ENCODING)).cloned();
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .filter(|_| is_head && !headers.contains_key(TRANSFER_ENCODING))
+        .cloned();
     for name in &NOT_SENT_BACK {
         headers.remove(name);
     }
@@ -101,7 +130,9 @@ fn strip_named(headers: &mut HeaderMap) {
         return;
     }
     let named: Vec<HeaderName> = names(headers, &CONNECTION)
-        .filter(|name| !name.eq_ignore_ascii_case("close") && !name.eq_ignore_ascii_case("keep-alive"))
+        .filter(|name| {
+            !name.eq_ignore_ascii_case("close") && !name.eq_ignore_ascii_case("keep-alive")
+        })
         .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .filter(|name| *name != CONNECTION && *name != TE && !is_kept(name))
         .collect();
@@ -114,7 +145,9 @@ fn strip_named(headers: &mut HeaderMap) {
 fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut list = String::new();
     for name in names(headers, &TRAILER) {
-        let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else { continue };
+        let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
+            continue;
+        };
         if is_kept(&header) || header == HOST || NOT_SENT_ON.contains(&header) {
             continue;
         }
@@ -123,7 +156,9 @@ fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
         }
         list.push_str(header.as_str());
     }
-    (!list.is_empty()).then(|| HeaderValue::try_from(list).ok()).flatten()
+    (!list.is_empty())
+        .then(|| HeaderValue::try_from(list).ok())
+        .flatten()
 }
 
 /// The items of a header that is a list, over all its lines.
@@ -150,8 +185,10 @@ mod tests {
     }
 
     fn shown(headers: &HeaderMap) -> Vec<String> {
-        let mut lines: Vec<String> =
-            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        let mut lines: Vec<String> = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
         lines.sort();
         lines
     }
@@ -160,7 +197,10 @@ mod tests {
     fn hop_by_hop_headers_end_here_and_connection_cannot_remove_what_counts() {
         let mut headers = map(&[
             ("connection", "close, X-Hop, x-api-key, Host"),
-            ("connection", "authorization, x-forwarded-for, content-length, te, x-amzn-trace-id"),
+            (
+                "connection",
+                "authorization, x-forwarded-for, content-length, te, x-amzn-trace-id",
+            ),
             ("x-hop", "gone"),
             ("x-api-key", "kept"),
             ("host", "kept"),
@@ -189,10 +229,19 @@ mod tests {
 
     #[test]
     fn trailers_are_announced_and_wished_for_on_the_next_hop() {
-        let pairs = [("te", "gzip, trailers"), ("trailer", "X-Sum, content-length, host, x-api-key"), ("trailer", "x-b")];
+        let pairs = [
+            ("te", "gzip, trailers"),
+            ("trailer", "X-Sum, content-length, host, x-api-key"),
+            ("trailer", "x-b"),
+        ];
         let mut headers = map(&pairs);
         strip_request(&mut headers, true);
-        let expected = ["connection: te", "te: trailers", "trailer: x-sum, x-b", "transfer-encoding: chunked"];
+        let expected = [
+            "connection: te",
+            "te: trailers",
+            "trailer: x-sum, x-b",
+            "transfer-encoding: chunked",
+        ];
         assert_eq!(shown(&headers), expected);
         let mut headers = map(&pairs[1..]);
         strip_request(&mut headers, false);

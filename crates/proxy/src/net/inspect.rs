@@ -20,7 +20,11 @@ pub struct HeadLimits {
 
 impl Default for HeadLimits {
     fn default() -> Self {
-        HeadLimits { head_bytes_max: 64 * 1024, headers_max: 100, target_bytes_max: 10 * 1024 }
+        HeadLimits {
+            head_bytes_max: 64 * 1024,
+            headers_max: 100,
+            target_bytes_max: 10 * 1024,
+        }
     }
 }
 
@@ -103,13 +107,18 @@ struct Head {
     searched: usize,
     line_start: usize,
     lines: usize,
+    is_http_10: bool,
     length: Option<u64>,
     is_chunked: bool,
 }
 
 impl Inspector {
     pub fn new(limits: HeadLimits) -> Self {
-        Inspector { limits, phase: Phase::Head, head: Head::default() }
+        Inspector {
+            limits,
+            phase: Phase::Head,
+            head: Head::default(),
+        }
     }
 
     /// Whether the next byte belongs to a body.
@@ -163,18 +172,23 @@ impl Inspector {
 impl Head {
     /// Reads on in a head that begins where `bytes` does. Says where it ends, once it does.
     fn read(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Fault> {
-        while let Some(found) = bytes[self.searched..].iter().position(|byte| *byte == b'\n') {
+        while let Some(found) = bytes[self.searched..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+        {
             let end = self.searched + found;
             self.searched = end + 1;
             if self.searched > limits.head_bytes_max {
                 return Err(self.too_large());
             }
-            let line = bytes[self.line_start..end].strip_suffix(b"\r").ok_or(Fault::BareLineFeed)?;
+            let line = bytes[self.line_start..end]
+                .strip_suffix(b"\r")
+                .ok_or(Fault::BareLineFeed)?;
             self.line_start = self.searched;
             match (line.is_empty(), self.lines) {
                 (true, 0) => continue, // empty lines before a request are to be ignored
                 (true, _) => return Ok(Some(self.searched)),
-                (false, 0) => request_line(line, limits)?,
+                (false, 0) => self.is_http_10 = request_line(line, limits)? == b"HTTP/1.0",
                 (false, lines) if lines > limits.headers_max => return Err(Fault::TooManyHeaders),
                 (false, _) => self.header_line(line)?,
             }
@@ -199,7 +213,10 @@ impl Head {
     }
 
     fn header_line(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(Fault::Malformed)?;
+        let colon = line
+            .iter()
+            .position(|byte| *byte == b':')
+            .ok_or(Fault::Malformed)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if !is_token(name) || has_control(value) {
             return Err(Fault::Malformed);
@@ -219,10 +236,15 @@ impl Head {
             return Err(Fault::SeveralLengths);
         }
         let digits = value.trim_ascii();
-        if digits.is_empty() || digits.len() > LENGTH_DIGITS_MAX || !digits.iter().all(u8::is_ascii_digit) {
+        if digits.is_empty()
+            || digits.len() > LENGTH_DIGITS_MAX
+            || !digits.iter().all(u8::is_ascii_digit)
+        {
             return Err(Fault::BadLength);
         }
-        let length = digits.iter().fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+        let length = digits
+            .iter()
+            .fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
         self.length = Some(length);
         Ok(())
     }
@@ -234,7 +256,7 @@ impl Head {
         if self.is_chunked {
             return Err(Fault::SeveralLengths);
         }
-        if !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        if self.is_http_10 || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
             return Err(Fault::BadEncoding);
         }
         self.is_chunked = true;
@@ -257,35 +279,49 @@ const LENGTH_DIGITS_MAX: usize = 18;
 /// Room in a request line for the method, two spaces and the version.
 const LINE_OVERHEAD: usize = 64;
 
-/// Method, target, version; one space between them and no other.
-fn request_line(line: &[u8], limits: &HeadLimits) -> Result<(), Fault> {
+/// Method, target, version; one space between them and no other. Gives the version.
+fn request_line<'a>(line: &'a [u8], limits: &HeadLimits) -> Result<&'a [u8], Fault> {
     let mut parts = line.splitn(3, |byte| *byte == b' ');
-    let (Some(method), Some(target), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
+    let (Some(method), Some(target), Some(version)) = (parts.next(), parts.next(), parts.next())
+    else {
         return Err(Fault::Malformed);
     };
-    let is_plain = target.iter().all(|byte| *byte > b' ' && *byte != 0x7f && *byte != b'#');
-    if !is_token(method) || target.is_empty() || !is_plain {
-        return Err(Fault::Malformed);
-    }
     if target.len() > limits.target_bytes_max {
         return Err(Fault::TargetTooLong);
     }
+    if !is_token(method) || !is_target(target) {
+        return Err(Fault::Malformed);
+    }
     match version {
-        b"HTTP/1.1" | b"HTTP/1.0" => Ok(()),
+        b"HTTP/1.1" | b"HTTP/1.0" => Ok(version),
         _ if version.starts_with(b"HTTP/") && !version.contains(&b' ') => Err(Fault::BadVersion),
         _ => Err(Fault::Malformed),
     }
 }
 
+/// Whether hyper will take it for a target. Most are plain paths; the rest is asked the same parser.
+fn is_target(target: &[u8]) -> bool {
+    let is_path = target.first() == Some(&b'/');
+    let is_plain =
+        |byte: &u8| matches!(*byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'~');
+    (is_path && target.iter().all(is_plain))
+        || (!target.contains(&b'#') && http::Uri::try_from(target).is_ok())
+}
+
 /// Whether all bytes may stand in a method or a header's name, and there is one.
 fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().fold(true, |ok, byte| ok & TOKEN[usize::from(*byte)])
+    !bytes.is_empty()
+        && bytes
+            .iter()
+            .fold(true, |ok, byte| ok & TOKEN[usize::from(*byte)])
 }
 
 /// Whether a header's value holds a byte that may not: NUL, bare CR, other controls but tab. Without
 /// an early exit, so that the compiler looks at many bytes at once.
 fn has_control(value: &[u8]) -> bool {
-    value.iter().fold(false, |bad, byte| bad | ((*byte < b' ') & (*byte != b'\t')) | (*byte == 0x7f))
+    value.iter().fold(false, |bad, byte| {
+        bad | ((*byte < b' ') & (*byte != b'\t')) | (*byte == 0x7f)
+    })
 }
 
 const TOKEN: [bool; 256] = {
@@ -319,21 +355,53 @@ mod tests {
 
     /// The fault of a request with these header lines.
     fn header_fault(lines: &str) -> Option<Fault> {
-        fault(&format!("POST /x HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\nrest"))
+        fault(&format!(
+            "POST /x HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\nrest"
+        ))
     }
 
     #[test]
     fn lengths_must_be_given_once_and_in_one_way() {
         assert_eq!(header_fault("Content-Length: 4"), None);
-        assert_eq!(header_fault("Content-Length: 4\r\nTransfer-Encoding: chunked"), Some(Fault::BothLengths));
-        assert_eq!(header_fault("Transfer-Encoding: chunked\r\nx: y\r\ncontent-length: 4"), Some(Fault::BothLengths));
-        assert_eq!(header_fault("Content-Length: 4\r\nCONTENT-LENGTH: 4"), Some(Fault::SeveralLengths));
-        assert_eq!(header_fault("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), Some(Fault::SeveralLengths));
+        assert_eq!(
+            header_fault("Content-Length: 4\r\nTransfer-Encoding: chunked"),
+            Some(Fault::BothLengths)
+        );
+        assert_eq!(
+            header_fault("Transfer-Encoding: chunked\r\nx: y\r\ncontent-length: 4"),
+            Some(Fault::BothLengths)
+        );
+        assert_eq!(
+            header_fault("Content-Length: 4\r\nCONTENT-LENGTH: 4"),
+            Some(Fault::SeveralLengths)
+        );
+        assert_eq!(
+            header_fault("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
+            Some(Fault::SeveralLengths)
+        );
         for bad in ["4, 4", "+4", "-1", "", "0x4", "4 4", "99999999999999999999"] {
-            assert_eq!(header_fault(&format!("Content-Length: {bad}")), Some(Fault::BadLength), "{bad}");
+            assert_eq!(
+                header_fault(&format!("Content-Length: {bad}")),
+                Some(Fault::BadLength),
+                "{bad}"
+            );
         }
-        for bad in ["gzip", "gzip, chunked", "chunked, identity", "identity", "", "xchunked", "\"chunked\""] {
-            assert_eq!(header_fault(&format!("Transfer-Encoding: {bad}")), Some(Fault::BadEncoding), "{bad}");
+        let old = "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(fault(old), Some(Fault::BadEncoding));
+        for bad in [
+            "gzip",
+            "gzip, chunked",
+            "chunked, identity",
+            "identity",
+            "",
+            "xchunked",
+            "\"chunked\"",
+        ] {
+            assert_eq!(
+                header_fault(&format!("Transfer-Encoding: {bad}")),
+                Some(Fault::BadEncoding),
+                "{bad}"
+            );
         }
     }
 
@@ -353,29 +421,57 @@ mod tests {
             assert_eq!(header_fault(bad), Some(Fault::Malformed), "{bad:?}");
         }
         assert_eq!(header_fault("x: a\nb: c"), Some(Fault::BareLineFeed));
-        assert_eq!(fault("GET / HTTP/1.1\nHost: a\n\n"), Some(Fault::BareLineFeed));
-        for bad in ["GET  / HTTP/1.1", "GET /", "GET / HTTP/1.1 ", "/ HTTP/1.1", "GET /a#b HTTP/1.1", "G\tT / HTTP/1.1"] {
-            assert_eq!(fault(&format!("{bad}\r\n\r\n")), Some(Fault::Malformed), "{bad}");
+        assert_eq!(
+            fault("GET / HTTP/1.1\nHost: a\n\n"),
+            Some(Fault::BareLineFeed)
+        );
+        for bad in [
+            "GET  / HTTP/1.1",
+            "GET /",
+            "GET / HTTP/1.1 ",
+            "/ HTTP/1.1",
+            "GET /a#b HTTP/1.1",
+            "G\tT / HTTP/1.1",
+            "GET /<a> HTTP/1.1",
+            "GET http:// HTTP/1.1",
+            "GET /\u{7f} HTTP/1.1",
+        ] {
+            assert_eq!(
+                fault(&format!("{bad}\r\n\r\n")),
+                Some(Fault::Malformed),
+                "{bad}"
+            );
         }
         assert_eq!(fault("PRI * HTTP/2.0\r\n\r\n"), Some(Fault::BadVersion));
     }
 
     #[test]
     fn limits_hold_at_their_edge() {
-        let limits = HeadLimits { head_bytes_max: 200, headers_max: 3, target_bytes_max: 20 };
+        let limits = HeadLimits {
+            head_bytes_max: 200,
+            headers_max: 3,
+            target_bytes_max: 20,
+        };
         let look = |text: &str| Inspector::new(limits).look(text.as_bytes());
         let target = |bytes: usize| format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(bytes - 1));
         assert_eq!(look(&target(20)), Seen::All);
         assert_eq!(look(&target(21)), Seen::Faulty(0, Fault::TargetTooLong));
-        assert_eq!(look(&format!("GET /{}", "a".repeat(199))), Seen::Faulty(0, Fault::TargetTooLong));
+        assert_eq!(
+            look(&format!("GET /{}", "a".repeat(199))),
+            Seen::Faulty(0, Fault::TargetTooLong)
+        );
         let headers = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(count));
         assert_eq!(look(&headers(3)), Seen::All);
         assert_eq!(look(&headers(4)), Seen::Faulty(0, Fault::TooManyHeaders));
         let frame = "GET / HTTP/1.1\r\nx: \r\n\r\n".len();
-        let sized = |bytes: usize| format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(bytes - frame));
+        let sized =
+            |bytes: usize| format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(bytes - frame));
         assert_eq!(look(&sized(200)), Seen::All);
         assert_eq!(look(&sized(201)), Seen::Faulty(0, Fault::HeadTooLarge));
-        assert_eq!(look(&sized(300)[..250]), Seen::Faulty(0, Fault::HeadTooLarge));
+        assert_eq!(
+            look(&sized(300)[..250]),
+            Seen::Faulty(0, Fault::HeadTooLarge)
+        );
     }
 
     #[test]
@@ -401,7 +497,11 @@ mod tests {
                 held.drain(..pass);
             }
             assert_eq!(passed, messages.len(), "in pieces of {size}");
-            assert_eq!(last, Seen::Faulty(0, Fault::BothLengths), "in pieces of {size}");
+            assert_eq!(
+                last,
+                Seen::Faulty(0, Fault::BothLengths),
+                "in pieces of {size}"
+            );
         }
     }
 }

@@ -21,7 +21,10 @@ pub enum BindError {
     #[error("{address} is in use by another program")]
     InUse { address: SocketAddr },
     #[error("cannot listen on {address}: {cause}")]
-    Failed { address: SocketAddr, cause: io::Error },
+    Failed {
+        address: SocketAddr,
+        cause: io::Error,
+    },
 }
 
 impl Listener {
@@ -61,7 +64,11 @@ fn listen(address: SocketAddr, shares: bool) -> io::Result<TcpListener> {
 }
 
 fn bind(address: SocketAddr, shares: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?; // a restart does not wait for old connections to be forgotten
     if shares {
         socket.set_reuse_port(true)?;

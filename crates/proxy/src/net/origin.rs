@@ -31,14 +31,19 @@ impl Origin {
             _ => return None,
         };
         let authority: Authority = authority.parse().ok()?;
-        let bare = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let bare = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
         let is_odd = authority.as_str().contains('@') || bare.is_empty();
         let has_port = authority.as_str().len() > authority.host().len();
         if is_odd || (has_port && authority.port_u16().is_none()) {
             return None;
         }
         let host = bare.to_ascii_lowercase();
-        let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let port = authority
+            .port_u16()
+            .unwrap_or(if is_tls { 443 } else { 80 });
         Some(Origin {
             is_tls,
             port,
@@ -71,14 +76,30 @@ mod tests {
     #[test]
     fn an_origin_is_read_from_its_parts() {
         let origin = Origin::new("https", "API.example.com").unwrap();
-        assert_eq!((origin.is_tls, &*origin.host, origin.port), (true, "api.example.com", 443));
+        assert_eq!(
+            (origin.is_tls, &*origin.host, origin.port),
+            (true, "api.example.com", 443)
+        );
         assert_eq!(origin.host_header, "API.example.com");
         assert_eq!(origin, Origin::new("HTTPS", "api.example.com:443").unwrap());
         let local = Origin::new("http", "[::1]:8080").unwrap();
-        assert_eq!((&*local.host, local.port, local.address), ("::1", 8080, "::1".parse().ok()));
+        assert_eq!(
+            (&*local.host, local.port, local.address),
+            ("::1", 8080, "::1".parse().ok())
+        );
         assert_eq!(local.host_header, "[::1]:8080");
-        for (scheme, authority) in [("ftp", "a"), ("http", ""), ("http", "u:p@a"), ("http", "a:99999"), ("http", ":80"), ("http", "a b")] {
-            assert!(Origin::new(scheme, authority).is_none(), "{scheme}://{authority}");
+        for (scheme, authority) in [
+            ("ftp", "a"),
+            ("http", ""),
+            ("http", "u:p@a"),
+            ("http", "a:99999"),
+            ("http", ":80"),
+            ("http", "a b"),
+        ] {
+            assert!(
+                Origin::new(scheme, authority).is_none(),
+                "{scheme}://{authority}"
+            );
         }
     }
 }

@@ -104,7 +104,11 @@ impl Shared {
     fn change(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Release);
         self.phase_changed.notify_waiters();
-        let all: Vec<_> = self.connections().iter().filter_map(Weak::upgrade).collect();
+        let all: Vec<_> = self
+            .connections()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
         for connection in all {
             connection.wake();
         }
@@ -116,7 +120,9 @@ impl Shared {
     }
 
     fn connections(&self) -> MutexGuard<'_, Vec<Weak<Connection>>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a new connection, which will be woken when the phase changes. None at the cap.
@@ -160,7 +166,10 @@ pub(super) struct Place {
 impl Place {
     fn new(shared: &Arc<Shared>, count: fn(&Shared) -> &AtomicUsize) -> Place {
         count(shared).fetch_add(1, Ordering::AcqRel);
-        Place { shared: Arc::clone(shared), count }
+        Place {
+            shared: Arc::clone(shared),
+            count,
+        }
     }
 }
 
@@ -200,7 +209,12 @@ impl Serving {
             all_closed: Notify::new(),
             connections: Mutex::default(),
         });
-        let mut serving = Serving { shared, address, threads: Vec::new(), runtime: None };
+        let mut serving = Serving {
+            shared,
+            address,
+            threads: Vec::new(),
+            runtime: None,
+        };
         match layout {
             RuntimeLayout::PerCore => serving.start_per_core(listener, make)?,
             RuntimeLayout::Multi => serving.start_multi(listener, make)?,
@@ -220,14 +234,19 @@ impl Serving {
             let accepting = shared.accepting();
             let run = move || {
                 runtime.block_on(async {
-                    let worker = Worker { index, shared, service: make(index) };
+                    let worker = Worker {
+                        index,
+                        shared,
+                        service: make(index),
+                    };
                     worker.accept(socket, accepting).await;
                     // A runtime that ends takes its connections with it.
                     worker.shared.all_closed().await;
                 });
             };
             let name = format!("tollgate-worker-{index}");
-            self.threads.push(std::thread::Builder::new().name(name).spawn(run)?);
+            self.threads
+                .push(std::thread::Builder::new().name(name).spawn(run)?);
         }
         Ok(())
     }
@@ -246,7 +265,11 @@ impl Serving {
         for (index, socket) in listener.sockets.into_iter().enumerate() {
             let shared = Arc::clone(&self.shared);
             let accepting = shared.accepting();
-            let worker = Worker { index, shared, service: make(index) };
+            let worker = Worker {
+                index,
+                shared,
+                service: make(index),
+            };
             runtime.spawn(async move { worker.accept(socket, accepting).await });
         }
         drop(entered);
@@ -276,7 +299,11 @@ impl Serving {
         };
         shared.cut();
         let joined = tokio::task::spawn_blocking(move || {
-            threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count()
+            threads
+                .into_iter()
+                .map(JoinHandle::join)
+                .filter(Result::is_err)
+                .count()
         });
         if joined.await.unwrap_or(1) > 0 {
             tracing::error!("a worker had panicked");

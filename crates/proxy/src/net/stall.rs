@@ -17,14 +17,18 @@ pub struct Stall {
 impl Stall {
     /// What was waited for has come. Says how long the wait was.
     pub fn over(&mut self) -> Duration {
-        self.since.take().map_or(Duration::ZERO, |since| since.elapsed())
+        self.since
+            .take()
+            .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Ready once the present wait, which begins with the first call, has lasted `limit`.
     pub fn poll(&mut self, limit: Duration, context: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let deadline = since + limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
         }
@@ -53,7 +57,10 @@ mod tests {
             if !ended {
                 ended = true;
                 stall.over();
-                assert!(stall.poll(limit, context).is_pending(), "the wait began anew");
+                assert!(
+                    stall.poll(limit, context).is_pending(),
+                    "the wait began anew"
+                );
             }
             poll
         })

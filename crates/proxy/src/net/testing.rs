@@ -28,7 +28,12 @@ pub fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut bytes = Vec::new();
     let mut one = [0];
     while !String::from_utf8_lossy(&bytes).contains(text) {
-        assert_eq!(stream.read(&mut one).unwrap(), 1, "ended with {:?}", String::from_utf8_lossy(&bytes));
+        assert_eq!(
+            stream.read(&mut one).unwrap(),
+            1,
+            "ended with {:?}",
+            String::from_utf8_lossy(&bytes)
+        );
         bytes.push(one[0]);
     }
     String::from_utf8(bytes).unwrap()
@@ -62,12 +67,20 @@ impl Upstream {
                 let stream = stream.unwrap();
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 let number = count.fetch_add(1, Ordering::SeqCst);
-                let mut call = Call { stream, number, tell: tell.clone() };
+                let mut call = Call {
+                    stream,
+                    number,
+                    tell: tell.clone(),
+                };
                 let script = Arc::clone(&script);
                 std::thread::spawn(move || script(&mut call));
             }
         });
-        Upstream { address, connections, told: Mutex::new(told) }
+        Upstream {
+            address,
+            connections,
+            told: Mutex::new(told),
+        }
     }
 
     /// One that tells every request it gets and answers all with the same bytes.
@@ -86,7 +99,11 @@ impl Upstream {
 
     /// What a script told next.
     pub fn told(&self) -> String {
-        self.told.lock().unwrap().recv_timeout(PATIENCE).expect("the upstream saw nothing")
+        self.told
+            .lock()
+            .unwrap()
+            .recv_timeout(PATIENCE)
+            .expect("the upstream saw nothing")
     }
 
     /// Whether nothing more was told so far.
@@ -113,12 +130,18 @@ impl Call {
                 return None;
             }
             text.push(char::from(one[0]));
-            let Some(head) = text.find("\r\n\r\n") else { continue };
+            let Some(head) = text.find("\r\n\r\n") else {
+                continue;
+            };
             let (head, body) = text.split_at(head + 4);
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
             let is_whole = match length {
                 Some(length) => body.len() == length.parse::<usize>().unwrap(),
-                None if head.contains("transfer-encoding: chunked") => body.contains("0\r\n") && body.ends_with("\r\n\r\n"),
+                None if head.contains("transfer-encoding: chunked") => {
+                    body.contains("0\r\n") && body.ends_with("\r\n\r\n")
+                }
                 None => true,
             };
             if is_whole {

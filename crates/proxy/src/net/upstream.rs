@@ -61,8 +61,19 @@ struct Idle {
 
 impl Pool {
     /// A pool that cleans itself up from time to time. Must be called inside a runtime.
-    pub fn new(limits: PoolLimits, connector: Arc<Connector>, metrics: Arc<Metrics>, worker: usize) -> Pool {
-        let shared = Arc::new(Shared { limits, connector, idle: Mutex::default(), metrics, worker });
+    pub fn new(
+        limits: PoolLimits,
+        connector: Arc<Connector>,
+        metrics: Arc<Metrics>,
+        worker: usize,
+    ) -> Pool {
+        let shared = Arc::new(Shared {
+            limits,
+            connector,
+            idle: Mutex::default(),
+            metrics,
+            worker,
+        });
         tokio::spawn(clean(Arc::downgrade(&shared), limits.idle_time_max / 2));
         Pool(shared)
     }
@@ -77,12 +88,17 @@ impl Pool {
         let unsent = match self.0.take(origin, now).await {
             None => request,
             Some(lease) => match lease.send(request).await {
-                Err(Unanswered { unsent: Some(request) }) => request,
+                Err(Unanswered {
+                    unsent: Some(request),
+                }) => request,
                 answered => return answered.map_err(|_| IntegrationFault::Answer),
             },
         };
         let lease = self.open(origin).await?;
-        lease.send(unsent).await.map_err(|_| IntegrationFault::Answer)
+        lease
+            .send(unsent)
+            .await
+            .map_err(|_| IntegrationFault::Answer)
     }
 
     async fn open(&self, origin: &Arc<Origin>) -> Result<Lease, IntegrationFault> {
@@ -101,7 +117,12 @@ impl Pool {
             metrics.upstream(worker).closed();
         });
         let pool = Arc::clone(&self.0);
-        Ok(Lease { sender, origin: Arc::clone(origin), opened: Instant::now(), pool })
+        Ok(Lease {
+            sender,
+            origin: Arc::clone(origin),
+            opened: Instant::now(),
+            pool,
+        })
     }
 }
 
@@ -148,7 +169,12 @@ impl Shared {
 
     fn lease(self: &Arc<Self>, idle: Idle, origin: &Arc<Origin>) -> Lease {
         let Idle { sender, opened, .. } = idle;
-        Lease { sender, origin: Arc::clone(origin), opened, pool: Arc::clone(self) }
+        Lease {
+            sender,
+            origin: Arc::clone(origin),
+            opened,
+            pool: Arc::clone(self),
+        }
     }
 
     fn put(&self, origin: Arc<Origin>, idle: Idle) {
@@ -204,27 +230,46 @@ struct Unanswered {
 }
 
 impl Lease {
-    async fn send(mut self, request: Request<RequestBody>) -> Result<(Response<Incoming>, Lease), Unanswered> {
+    async fn send(
+        mut self,
+        request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), Unanswered> {
         match self.sender.try_send_request(request).await {
             Ok(response) => Ok((response, self)),
             Err(mut error) => {
                 tracing::debug!(host = %self.origin.host, error = %error.error(), "an upstream did not answer");
-                Err(Unanswered { unsent: error.take_message() })
+                Err(Unanswered {
+                    unsent: error.take_message(),
+                })
             }
         }
     }
 
     /// Keeps the connection for the next call.
     pub fn give_back(self) {
-        let Lease { sender, origin, opened, pool } = self;
+        let Lease {
+            sender,
+            origin,
+            opened,
+            pool,
+        } = self;
         if !sender.is_closed() {
-            pool.put(origin, Idle { sender, since: Instant::now(), opened });
+            pool.put(
+                origin,
+                Idle {
+                    sender,
+                    since: Instant::now(),
+                    opened,
+                },
+            );
         }
     }
 }
 
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lease").field("host", &self.origin.host).finish_non_exhaustive()
+        f.debug_struct("Lease")
+            .field("host", &self.origin.host)
+            .finish_non_exhaustive()
     }
 }

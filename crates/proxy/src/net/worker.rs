@@ -33,8 +33,9 @@ const LAST_ANSWERS: Duration = Duration::from_millis(250);
 /// Pause when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Headers that hyper has room for without being told.
+/// What hyper has room for without being told: headers, and bytes of a head.
 const HYPER_HEADERS_MAX: usize = 100;
+const HYPER_HEAD_BYTES_MAX: usize = 400 * 1024;
 
 /// The answer at the connection cap.
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
@@ -88,7 +89,9 @@ impl<S: Service> Worker<S> {
             turn_away(stream);
             return;
         };
-        let Ok(local) = stream.local_addr() else { return };
+        let Ok(local) = stream.local_addr() else {
+            return;
+        };
         let _ = stream.set_nodelay(true); // without it answers are slower, not wrong
         let front = Arc::new(Front {
             worker: self.index,
@@ -113,7 +116,10 @@ fn nonblocking(stream: std::net::TcpStream) -> io::Result<TcpStream> {
 
 /// A connection that was given up before it was accepted is nothing; too many open files is.
 async fn pause_after(error: io::Error) {
-    let is_gone = matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
+    let is_gone = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    );
     if !is_gone {
         tracing::warn!(%error, "cannot accept connections for now");
         sleep(ACCEPT_PAUSE).await;
@@ -140,11 +146,19 @@ struct Front<S> {
 /// Serves a connection to its end.
 async fn serve<S: Service>(front: &Arc<Front<S>>, stream: TcpStream) {
     let limits = &front.shared.limits;
-    let io = ClientIo::new(stream, Arc::clone(&front.connection), limits.head, limits.patience);
+    let io = ClientIo::new(
+        stream,
+        Arc::clone(&front.connection),
+        limits.head,
+        limits.patience,
+    );
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None); // ClientIo bounds all waiting
     if limits.head.headers_max > HYPER_HEADERS_MAX {
         builder.max_headers(limits.head.headers_max);
+    }
+    if limits.head.head_bytes_max > HYPER_HEAD_BYTES_MAX {
+        builder.max_buf_size(limits.head.head_bytes_max);
     }
     let service = service_fn(|request| answer(Arc::clone(front), request, Instant::now()));
     let mut hyper = pin!(builder.serve_connection(TokioIo::new(io), service));
@@ -182,13 +196,27 @@ async fn answer<S: Service>(
     received: Instant,
 ) -> Result<Response<Answer>, Infallible> {
     let exchange = Exchange::open(Arc::clone(&front.connection));
-    let (request, refused) = edge::receive(request, &front.connection, front.shared.limits.body_bytes_max);
-    let arrival = Arrival { request, peer: Arc::clone(&front.peer), received, refused };
+    let (request, refused) = edge::receive(
+        request,
+        &front.connection,
+        front.shared.limits.body_bytes_max,
+    );
+    let arrival = Arrival {
+        request,
+        peer: Arc::clone(&front.peer),
+        received,
+        refused,
+    };
     let mut response = Arc::clone(&front.service).answer(arrival).await;
     if front.shared.phase() != Phase::Serving {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| Answer { body, _exchange: exchange }))
+    Ok(response.map(|body| Answer {
+        body,
+        _exchange: exchange,
+    }))
 }
 
 /// An answer's body, for as long as which its exchange is open.

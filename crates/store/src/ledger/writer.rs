@@ -143,6 +143,24 @@ impl LedgerWriter {
         Ok(found?)
     }
 
+    /// Every account whose window is not over on `day` and of which more is reserved than rows show as
+    /// used or written off: what a process before did not settle.
+    pub fn unsettled(
+        &self,
+        day: i32,
+        mut see: impl FnMut(&str, &str),
+    ) -> Result<(), LedgerError> {
+        let sql = "SELECT plan_id, key_id FROM account AS a
+                   WHERE window_end_day > ?1 AND reserved > (
+                       SELECT coalesce(sum(used + written_off), 0) FROM used AS u
+                       WHERE u.plan_id = a.plan_id AND u.key_id = a.key_id
+                         AND u.day >= a.window_start_day AND u.day < a.window_end_day)";
+        self.ledger.writing().each(sql, (day,), |row| {
+            see(row.text(0)?, row.text(1)?);
+            Ok::<_, LedgerError>(ControlFlow::Continue(()))
+        })
+    }
+
     /// What a key used of a plan on the days of `days`, in their order; days without use have no row.
     pub fn used_between(
         &self,

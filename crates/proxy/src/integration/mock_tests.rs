@@ -1,0 +1,187 @@
+//! MOCK over real sockets.
+
+use std::collections::BTreeMap;
+
+use tollgate_entity as entity;
+use tollgate_entity::IntegrationType;
+
+use super::testing::{Gateway, Setup, has, has_not, is_refused, map};
+
+fn mock(
+    templates: &[(&str, &str)],
+    responses: &[(&str, entity::IntegrationResponse)],
+) -> entity::Integration {
+    entity::Integration {
+        integration_type: IntegrationType::Mock,
+        request_templates: Some(
+            templates
+                .iter()
+                .map(|(kind, text)| (kind.to_string(), Some(text.to_string())))
+                .collect(),
+        ),
+        integration_responses: Some(
+            responses
+                .iter()
+                .map(|(status, response)| (status.to_string(), response.clone()))
+                .collect(),
+        ),
+        ..Default::default()
+    }
+}
+
+fn templates(pairs: &[(&str, &str)]) -> Option<BTreeMap<String, Option<String>>> {
+    Some(
+        pairs
+            .iter()
+            .map(|(kind, text)| (kind.to_string(), Some(text.to_string())))
+            .collect(),
+    )
+}
+
+fn mocked(integration: entity::Integration) -> Gateway {
+    Gateway::new(Setup {
+        path: "/x",
+        integration,
+        ..Setup::default()
+    })
+}
+
+#[test]
+fn a_mock_answers_by_the_status_its_template_gives() {
+    let fixed = entity::IntegrationResponse {
+        response_parameters: Some(map(&[
+            ("method.response.header.X-Static", "'a b'"),
+            ("method.response.header.X-Stage", "context.stage"),
+            (
+                "method.response.header.X-None",
+                "integration.response.header.x",
+            ),
+        ])),
+        response_templates: templates(&[("application/json", r#"{"a":1}"#), ("text/xml", "<a/>")]),
+        ..Default::default()
+    };
+    let teapot = entity::IntegrationResponse {
+        selection_pattern: Some("41\\d".into()),
+        ..Default::default()
+    };
+    let integration = mock(
+        &[
+            ("application/json", "{statusCode: 200}"),
+            ("text/plain", r#"{"statusCode": 418}"#),
+            ("text/vtl", "{\"statusCode\": $x}"),
+        ],
+        &[("201", fixed), ("419", teapot)],
+    );
+    let gateway = mocked(integration);
+    let answer = gateway.get("/x");
+    assert!(
+        answer.starts_with("HTTP/1.1 201 Created\r\n") && answer.ends_with("\r\n\r\n{\"a\":1}"),
+        "{answer}"
+    );
+    for line in [
+        "content-type: application/json",
+        "x-static: a b",
+        "x-stage: prod",
+        "content-length: 7",
+        "x-amzn-requestid: 07070707-0707-4707-8707-070707070707",
+    ] {
+        has(&answer, line);
+    }
+    has_not(&answer, "x-none");
+    let answer = gateway.call("GET /x", "accept: text/html, text/xml;q=0.9\r\n", "");
+    assert!(answer.ends_with("\r\n\r\n<a/>"), "{answer}");
+    has(&answer, "content-type: text/xml");
+    let answer = gateway.call(
+        "POST /x",
+        "content-type: text/plain; charset=utf-8\r\n",
+        "ignored",
+    );
+    assert!(
+        answer.starts_with("HTTP/1.1 419 ") && answer.ends_with("\r\n\r\n"),
+        "{answer}"
+    );
+    has(&answer, "content-type: application/json");
+    let answer = gateway.call("POST /x", "content-type: text/vtl\r\n", "x");
+    is_refused(&answer, 500, "Internal server error", "misconfigured");
+}
+
+#[test]
+fn a_mock_without_a_template_for_the_body_passes_it_or_refuses_it() {
+    let response = [("200", entity::IntegrationResponse::default())];
+    let with = |behavior, templates: &[(&str, &str)]| {
+        mocked(entity::Integration {
+            passthrough_behavior: behavior,
+            ..mock(templates, &response)
+        })
+    };
+    use entity::integration::PassthroughBehavior::{Never, WhenNoMatch, WhenNoTemplates};
+    let template = [("application/json", r#"{"statusCode": 200}"#)];
+    let call =
+        |gateway: &Gateway, body| gateway.call("POST /x", "content-type: text/plain\r\n", body);
+    let good = r#"{"statusCode": 200}"#;
+    for (behavior, templates, status) in [
+        (WhenNoMatch, &template[..], 200),
+        (WhenNoMatch, &[], 200),
+        (WhenNoTemplates, &template, 415),
+        (WhenNoTemplates, &[], 200),
+        (Never, &template, 415),
+        (Never, &[], 415),
+    ] {
+        let gateway = with(behavior, templates);
+        let answer = call(&gateway, good);
+        match status {
+            200 => assert!(
+                answer.starts_with("HTTP/1.1 200 OK\r\n"),
+                "{behavior:?}: {answer}"
+            ),
+            _ => is_refused(
+                &answer,
+                415,
+                "Unsupported Media Type",
+                "unsupported-media-type",
+            ),
+        }
+    }
+    let gateway = with(WhenNoMatch, &[]);
+    is_refused(
+        &call(&gateway, "no status"),
+        500,
+        "Internal server error",
+        "misconfigured",
+    );
+    is_refused(
+        &gateway.get("/x"),
+        500,
+        "Internal server error",
+        "misconfigured",
+    );
+}
+
+#[test]
+fn a_mock_that_selects_nothing_or_has_expressions_is_500() {
+    let only = entity::IntegrationResponse {
+        selection_pattern: Some("5\\d\\d".into()),
+        ..Default::default()
+    };
+    let expression = entity::IntegrationResponse {
+        response_templates: templates(&[("application/json", "$input.body")]),
+        ..Default::default()
+    };
+    let template = [("application/json", r#"{"statusCode": 200}"#)];
+    for integration in [
+        mock(&template, &[("500", only)]),
+        mock(&template, &[]),
+        mock(&template, &[("200", expression)]),
+        mock(
+            &[("application/json", "{}")],
+            &[("200", entity::IntegrationResponse::default())],
+        ),
+    ] {
+        is_refused(
+            &mocked(integration).get("/x"),
+            500,
+            "Internal server error",
+            "misconfigured",
+        );
+    }
+}
