@@ -193,6 +193,7 @@ impl Effective {
         match &self.text {
             None => "(unset)",
             Some(_) if self.setting.kind.is_secret() => "(hidden)",
+            Some(text) if text.is_empty() => "(empty)",
             Some(text) => text,
         }
     }

@@ -12,7 +12,10 @@ pub fn run(loaded: Loaded, form: Output) -> Result<(), Failed> {
     match form {
         Output::Json => {
             let settings = settings.iter().map(|one| {
-                let value = one.text.as_ref().map(|_| one.shown());
+                let value = one
+                    .text
+                    .as_deref()
+                    .map(|text| if text.is_empty() { text } else { one.shown() });
                 json!({"name": one.setting.name, "value": value, "source": one.source.to_string()})
             });
             output::print_json(&settings.collect())

@@ -52,7 +52,7 @@ fn arg(setting: &'static Setting) -> Option<Arg> {
     if setting.name == "auth" {
         return Some(
             arg.long("no-auth")
-                .help(setting.doc)
+                .help("Ask for no signatures on the control plane; on loopback only")
                 .action(ArgAction::SetTrue),
         );
     }

@@ -35,7 +35,7 @@ fn killing_it_under_load_never_admits_one_too_many() {
     let rounds = setting("ROUNDS", 20);
     let mut dice = Dice(setting("SEED", 20_151_101));
     clear_of_midnight(Duration::from_secs(60 + 5 * rounds));
-    let mut gateway = Gateway::start();
+    let mut gateway = Gateway::start_on_disk();
     let upstream = Upstream::start();
     let control = gateway.control();
     let api = Api::create(&control, "crash");
@@ -172,10 +172,9 @@ fn use_up(gateway: &Gateway, target: &str, keys: &[(Key, u64)]) -> Vec<Shot> {
             seed: 0,
         };
         let fired = load.fire(|shot| {
-            assert!(
-                matches!(shot.outcome, Outcome::Served | Outcome::Exhausted),
-                "{shot:?}"
-            );
+            // A disk that stalls may cost an answer of 503, but never a unit.
+            let known = [Outcome::Served, Outcome::Exhausted, Outcome::Other(503)];
+            assert!(known.contains(&shot.outcome), "{shot:?}");
             over.fetch_or(shot.outcome == Outcome::Exhausted, Ordering::SeqCst);
             !over.load(Ordering::SeqCst)
         });

@@ -40,16 +40,26 @@ impl Gateway {
     /// The same with a configuration file of this content.
     pub fn start_with(config: &str) -> Gateway {
         let mut gateway = Gateway::prepare(config);
-        gateway.spawn();
-        gateway.wait_ready();
+        gateway.start_again();
+        gateway
+    }
+
+    /// The same on the disk, whatever it is like.
+    pub fn start_on_disk() -> Gateway {
+        let mut gateway = Gateway::prepare_in(&std::env::temp_dir(), "");
+        gateway.start_again();
         gateway
     }
 
     /// A gateway with its directory and ports, not started yet.
     pub fn prepare(config: &str) -> Gateway {
+        Gateway::prepare_in(place(), config)
+    }
+
+    fn prepare_in(place: &Path, config: &str) -> Gateway {
         let home = tempfile::Builder::new()
             .prefix("tollgate-it-")
-            .tempdir_in(place())
+            .tempdir_in(place)
             .unwrap();
         let mut arguments = Vec::new();
         if !config.is_empty() {
@@ -71,8 +81,7 @@ impl Gateway {
     pub fn demo() -> Gateway {
         let mut gateway = Gateway::prepare("");
         gateway.command = "demo";
-        gateway.spawn();
-        gateway.wait_ready();
+        gateway.start_again();
         gateway
     }
 
@@ -97,7 +106,7 @@ impl Gateway {
         command
     }
 
-    pub fn spawn(&mut self) {
+    fn spawn(&mut self) {
         assert!(self.child.is_none(), "already running");
         let log = File::options()
             .create(true)
@@ -115,7 +124,7 @@ impl Gateway {
     }
 
     /// Waits until `/readyz` answers 200.
-    pub fn wait_ready(&mut self) {
+    fn wait_ready(&mut self) {
         let start = Instant::now();
         loop {
             if let Some(status) = self.exited() {
@@ -171,7 +180,7 @@ impl Gateway {
         self.wait()
     }
 
-    /// Starts again on the same directory and ports.
+    /// Starts, again or for the first time, on its directory and ports, and waits until both planes serve.
     pub fn start_again(&mut self) {
         self.spawn();
         self.wait_ready();

@@ -75,7 +75,7 @@ impl Rate {
             return Err(None);
         }
         let now = now.0.min(NOW_MAX);
-        let next = tat.max(now) + self.interval;
+        let next = tat.max(now) + self.interval - 1;
         let latest = now + self.capacity;
         if next <= latest {
             Ok(next)

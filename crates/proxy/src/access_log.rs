@@ -7,7 +7,6 @@
 mod json;
 mod writer;
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -106,7 +105,7 @@ impl Entry {
         text(line, "requestId", call.ids.request());
         text(line, "extendedRequestId", call.ids.extended());
         text(line, "requestTime", time);
-        number(line, "requestTimeEpoch", call.received_ms);
+        number(line, "requestTimeEpoch", call.received_ms.max(0) as u64);
         if let Some(stage) = &call.stage {
             text(line, "apiId", &stage.api_id);
             text(line, "stage", &stage.name);
@@ -122,14 +121,14 @@ impl Entry {
         if let Some(host) = call.domain_name() {
             text(line, "domainName", host);
         }
-        number(line, "status", self.status.unwrap_or(CLIENT_CLOSED));
+        number(line, "status", self.status.unwrap_or(CLIENT_CLOSED).into());
         number(line, "responseLength", self.bytes_sent);
         milliseconds(line, "responseLatency", latency);
         if let Some(latency) = call.integration_latency {
             milliseconds(line, "integrationLatency", latency);
         }
         if let Some(status) = call.integration_status {
-            number(line, "integrationStatus", status);
+            number(line, "integrationStatus", status.into());
         }
         header(line, "identity.sourceIp", Some(&call.peer.remote_ip));
         header(line, "identity.userAgent", call.user_agent.as_ref());
@@ -195,14 +194,16 @@ fn header(line: &mut Vec<u8>, name: &str, value: Option<&HeaderValue>) {
     }
 }
 
-fn number(line: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
+fn number(line: &mut Vec<u8>, name: &str, value: u64) {
     json::member(line, name);
-    let _ = write!(line, "{value}"); // a Vec takes everything
+    json::integer(line, value, 1);
 }
 
 fn milliseconds(line: &mut Vec<u8>, name: &str, value: Duration) {
-    let us = value.as_micros();
-    number(line, name, format_args!("{}.{:03}", us / 1000, us % 1000));
+    let us = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
+    number(line, name, us / 1000);
+    line.push(b'.');
+    json::integer(line, us % 1000, 3);
 }
 
 pub(crate) fn protocol(version: Version) -> &'static str {

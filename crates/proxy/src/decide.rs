@@ -55,6 +55,7 @@ fn decide_once(
     let now = state.time.now();
     let snapshot = state.snapshot.load();
     let stage = Arc::clone(find_stage(&snapshot, invocation)?);
+    invocation.stage = Some(Arc::clone(&stage));
     let index = route(&stage, invocation)?;
     let verb = invocation.http_method.clone();
     let verb = verb.as_str();
@@ -81,10 +82,7 @@ fn decide_once(
         (Err(Held::Refused(_)), Some(keyed)) => state.limiter.left(keyed, now),
         _ => RateLimits::default(),
     };
-    let result = admitted.map(drop);
-    drop(limits);
-    invocation.stage = Some(stage);
-    result
+    admitted.map(drop)
 }
 
 /// The stage that host and path name; an API that does not exist looks like a stage that does not.

@@ -151,10 +151,11 @@ pub struct RequestIds {
 pub const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 pub const X_AMZ_APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 impl RequestIds {
     /// A version 4 UUID, and AWS's second id: sixteen characters of base64.
     pub fn new(random: [u8; 27]) -> Self {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         const BASE64: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let mut bytes = random;
@@ -198,14 +199,18 @@ impl RequestIds {
         }
     }
 
-    /// AWS's trace id for this call: the time and 24 digits of the request id.
-    pub fn trace(&self, received_ms: i64) -> String {
-        let seconds = received_ms.div_euclid(1000);
-        let digits = self.request().replace('-', "");
-        format!(
-            "Root=1-{seconds:08x}-{}",
-            digits.get(..24).unwrap_or_default()
-        )
+    /// AWS's trace id for this call, `Root=1-<time>-<24 digits>`; the digits are the request id's.
+    pub fn trace(&self, received_ms: i64) -> [u8; 40] {
+        let mut trace = *b"Root=1-00000000-000000000000000000000000";
+        let seconds = received_ms.div_euclid(1000) as u32;
+        for (at, digit) in trace[7..15].iter_mut().enumerate() {
+            *digit = HEX[(seconds >> (28 - 4 * at) & 15) as usize];
+        }
+        let digits = self.request.iter().filter(|byte| **byte != b'-');
+        for (place, digit) in trace[16..].iter_mut().zip(digits) {
+            *place = *digit;
+        }
+        trace
     }
 }
 
@@ -220,8 +225,8 @@ mod tests {
         assert_eq!(ids.request(), "00254a6f-94b9-4e03-a84d-7297bce1062b");
         assert_eq!(ids.extended(), "UHWav-QJLlN4ncI=");
         assert_eq!(
-            ids.trace(1_700_000_000_999),
-            "Root=1-6553f100-00254a6f94b94e03a84d7297"
+            &ids.trace(1_700_000_000_999),
+            b"Root=1-6553f100-00254a6f94b94e03a84d7297"
         );
     }
 }

@@ -119,14 +119,17 @@ impl Days {
         }
     }
 
-    /// The window is over, or its terms are: this is what remained.
+    /// The window is over, and this is what remained of it: for its newest day, and for days not written yet.
     pub(super) fn close(&mut self, window: Window, remaining: u64) {
+        let newest = self.newest_in(window);
         for entry in self
             .list
             .iter_mut()
-            .filter(|entry| !entry.clean && window.contains(entry.day))
+            .filter(|entry| window.contains(entry.day))
         {
-            entry.remaining = Some(remaining);
+            if !entry.clean || Some(entry.day) == newest {
+                entry.remaining = Some(remaining);
+            }
         }
         self.folded = Sum::default();
     }

@@ -40,11 +40,10 @@ impl Draft {
 impl Reserve {
     /// Looks at one account: its rows, if any, go into the batch; otherwise those who wait for it decide again.
     pub(super) fn review(&mut self, counters: &Counters, now: Now, slot: Slot, draft: &mut Draft) {
-        let Some(counter) = counters.get(slot) else {
+        let closing = self.closing;
+        let (Some(counter), Some(state)) = (counters.get(slot), self.get(slot)) else {
             return;
         };
-        let closing = self.closing;
-        let Some(state) = self.get(slot) else { return };
         state.listed = false;
         if !state.live {
             return;
@@ -99,12 +98,11 @@ impl Reserve {
             let Some(state) = self.get(slot) else {
                 continue;
             };
-            let is_idle = state.live && now_ms.saturating_sub(state.touched_ms) >= IDLE_MS;
-            let from_ms = if state.live && !is_idle {
-                state.touched_ms
-            } else {
-                now_ms
-            };
+            if state.is_busy() {
+                state.touched_ms = now_ms;
+            }
+            let is_idle = now_ms.saturating_sub(state.touched_ms) >= IDLE_MS;
+            let from_ms = if is_idle { now_ms } else { state.touched_ms };
             state.retiring |= is_idle;
             state.idle_at_ms = from_ms.saturating_add(IDLE_MS);
             let next = (state.idle_at_ms, slot);

@@ -87,7 +87,9 @@ impl State {
             account.settle(quota);
             self.account = Some(account);
         }
-        self.trim();
+        if !self.writing {
+            self.trim();
+        }
         (self.live, self.asked) = (true, false);
     }
 

@@ -19,6 +19,18 @@ pub fn string<const N: usize>(line: &mut Vec<u8>, pieces: [&str; N]) {
     line.push(b'"');
 }
 
+/// A number in decimal, with leading zeros up to a number of digits.
+pub fn integer(line: &mut Vec<u8>, value: u64, digits_min: usize) {
+    let mut digits = [b'0'; 20];
+    let (mut at, mut rest) = (digits.len(), value);
+    while rest > 0 {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    line.extend_from_slice(&digits[at.min(digits.len() - digits_min)..]);
+}
+
 fn escape(line: &mut Vec<u8>, text: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let is_plain = |byte: &u8| *byte >= b' ' && !matches!(*byte, b'"' | b'\\' | 0x7f);
@@ -41,6 +53,16 @@ fn escape(line: &mut Vec<u8>, text: &[u8]) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn numbers_are_written_in_decimal() {
+        let mut line = Vec::new();
+        for (value, digits_min) in [(0, 1), (0, 3), (42, 3), (1234, 3), (u64::MAX, 1)] {
+            integer(&mut line, value, digits_min);
+            line.push(b' ');
+        }
+        assert_eq!(line, b"0 000 042 1234 18446744073709551615 ");
+    }
 
     proptest! {
         #[test]

@@ -239,7 +239,7 @@ fn introduce(headers: &mut HeaderMap, stage: &Stage, call: &Invocation) {
     let protocol = if peer.is_tls { "https" } else { "http" };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(protocol));
     if !headers.contains_key(X_AMZN_TRACE_ID)
-        && let Ok(trace) = HeaderValue::try_from(call.ids.trace(call.received_ms))
+        && let Ok(trace) = HeaderValue::from_bytes(&call.ids.trace(call.received_ms))
     {
         headers.insert(X_AMZN_TRACE_ID, trace);
     }

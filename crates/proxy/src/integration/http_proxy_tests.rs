@@ -718,7 +718,12 @@ fn an_upstream_that_takes_a_whole_body_and_never_answers_is_504() {
         ..Setup::default()
     });
     let answer = gateway.call("POST /x", "", "body");
-    is_refused(&answer, 504, "Endpoint request timed out", "integration-timeout");
+    is_refused(
+        &answer,
+        504,
+        "Endpoint request timed out",
+        "integration-timeout",
+    );
     assert_eq!(upstream.told(), "let go");
 }
 
