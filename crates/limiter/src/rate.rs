@@ -75,9 +75,9 @@ impl Rate {
             return Err(None);
         }
         let now = now.0.min(NOW_MAX);
-        let next = tat.max(now) + self.interval - 1;
+        let next = tat.max(now) + self.interval;
         let latest = now + self.capacity;
-        if next <= latest {
+        if next <= latest + 1 {
             Ok(next)
         } else {
             Err(Some(next - latest))

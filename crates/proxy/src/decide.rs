@@ -52,8 +52,9 @@ fn decide_once(
     invocation: &mut Invocation,
     left: &mut RateLimits,
 ) -> Result<(), Held> {
-    let now = state.time.now();
+    // The clock after the snapshot: whoever waits for the snapshot's holders then knows their time.
     let snapshot = state.snapshot.load();
+    let now = state.time.now();
     let stage = Arc::clone(find_stage(&snapshot, invocation)?);
     invocation.stage = Some(Arc::clone(&stage));
     let index = route(&stage, invocation)?;
