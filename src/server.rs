@@ -5,6 +5,7 @@ mod data_plane;
 pub mod first_key;
 pub mod health;
 mod listen;
+mod patient;
 mod signals;
 
 use std::net::SocketAddr;
@@ -88,6 +89,7 @@ impl Server {
         let limits = control_plane::Limits {
             connections_max: usize::try_from(config.control_connections_max).unwrap_or(usize::MAX),
             header_read_timeout: Duration::from_millis(config.header_read_timeout_ms),
+            write_timeout: Duration::from_secs(config.response_write_timeout_s),
             drain_timeout: Duration::from_secs(config.drain_timeout_s),
         };
         let (stop_control, stopped) = watch::channel(false);

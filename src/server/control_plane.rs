@@ -18,6 +18,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use super::patient::Patient;
+
 /// Milliseconds to wait when no connection can be accepted, because the system is out of file descriptors.
 const ACCEPT_PAUSE_MS: u64 = 100;
 
@@ -28,6 +30,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// How long a request's headers may take; also how long a connection may idle.
     pub header_read_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    pub write_timeout: Duration,
     /// How long requests in flight have after a stop.
     pub drain_timeout: Duration,
 }
@@ -109,7 +113,10 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_timeout)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(
+            TokioIo::new(Patient::new(stream, limits.write_timeout)),
+            service,
+        );
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -153,6 +160,7 @@ mod tests {
         let limits = Limits {
             connections_max: 2,
             header_read_timeout,
+            write_timeout: LONG,
             drain_timeout,
         };
         let task = tokio::spawn(serve(

@@ -117,6 +117,23 @@ fn a_signature_covers_body_path_query_time_and_service() {
 }
 
 #[test]
+fn without_authentication_strange_hosts_and_origins_are_still_refused() {
+    let gateway = Gateway::start_with("auth = false\n");
+    let call = |headers: &[(&str, &str)]| http::get(gateway.plane, "/apikeys", headers);
+    call(&[]).ok_status(200);
+    let port = gateway.plane.port();
+    call(&[("Host", &format!("localhost:{port}"))]).ok_status(200);
+    for headers in [
+        ("Host", "rebound.example"),
+        ("Origin", "http://elsewhere.example"),
+        ("Origin", "null"),
+    ] {
+        let refused = call(&[headers]);
+        assert_eq!(refused.status, 403, "{headers:?}: {}", refused.text());
+    }
+}
+
+#[test]
 fn a_malformed_authorization_header_is_refused() {
     let gateway = Gateway::start();
     for value in [

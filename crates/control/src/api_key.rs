@@ -197,7 +197,8 @@ fn add_stage(key: &mut ApiKey, stage: &str) -> Result<(), Error> {
     if !key.stage_keys.iter().any(|known| known == stage) {
         key.stage_keys.push(stage.to_owned());
     }
-    Ok(())
+    // With every one: the search above must not run through what a long batch adds.
+    Ok(key.check_stage_keys()?)
 }
 
 fn remove_stage(key: &mut ApiKey, stage: &str) -> Result<(), Error> {

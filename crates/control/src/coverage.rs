@@ -1,7 +1,7 @@
-//! Which plans cover which stages, and what that forbids: a key may not be in two plans that share one.
+//! Which plans cover which stages and methods, and what that forbids: a key may not be in two plans that share a stage.
 
-use tollgate_entity::usage_plan::PLANS_PER_KEY_MAX;
-use tollgate_entity::{Stage, UsagePlan};
+use tollgate_entity::usage_plan::{PLANS_PER_KEY_MAX, split_method};
+use tollgate_entity::{ApiStage, DeploymentContent, Stage, UsagePlan};
 use tollgate_store::{Reader, Transaction};
 
 use crate::error::Error;
@@ -44,6 +44,55 @@ pub fn check_new_stages(
         }
     }
     Ok(())
+}
+
+/// Refuses method throttles, as far as the change set or changed them, of methods that are not deployed at their stage.
+/// What a later deployment takes away keeps its throttle.
+pub fn check_new_methods(
+    reader: &Reader<'_>,
+    before: &UsagePlan,
+    plan: &UsagePlan,
+) -> Result<(), Error> {
+    for entry in &plan.api_stages {
+        let known = before.stage(&entry.api_id, &entry.stage);
+        let new = entry.throttle.iter().filter(|(name, throttle)| {
+            known.and_then(|known| known.throttle.get(*name)) != Some(*throttle)
+        });
+        let new: Vec<(&str, &str)> = new.filter_map(|(name, _)| split_method(name)).collect();
+        if new.is_empty() {
+            continue;
+        }
+        let content = deployed(reader, entry)?;
+        if let Some((path, verb)) = new
+            .into_iter()
+            .find(|(path, verb)| !has_method(content.as_ref(), path, verb))
+        {
+            return Err(Error::not_found(format!(
+                "Invalid method {{resourcePath: {path},method: {verb}}} specified"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn deployed(reader: &Reader<'_>, entry: &ApiStage) -> Result<Option<DeploymentContent>, Error> {
+    let Some(stage) = reader.get::<Stage>(&entry.api_id, &entry.stage)? else {
+        return Ok(None);
+    };
+    Ok(reader.get(&stage.deployment_id, &stage.deployment_id)?)
+}
+
+/// Whether a throttle of that verb would meet any call: an ANY method takes every verb, `*` is any method at all.
+fn has_method(content: Option<&DeploymentContent>, path: &str, verb: &str) -> bool {
+    let mut resources = content.into_iter().flat_map(|content| &content.resources);
+    let Some(resource) = resources.find(|resource| resource.path == path) else {
+        return false;
+    };
+    let methods = &resource.resource_methods;
+    match verb {
+        "*" => !methods.is_empty(),
+        verb => methods.contains_key(verb) || methods.contains_key("ANY"),
+    }
 }
 
 /// Why a key must not be added to a plan, if it must not.

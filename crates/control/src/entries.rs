@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::error::Error;
-use crate::patch::Op;
+use crate::patch::{Op, Patched};
 
 /// Adds, replaces or removes the entry `key`. Replacing and removing need it to be there: `unknown`
 /// is the refusal. A map that loses its last entry is gone.
-pub fn patch<V>(
+fn patch<V>(
     map: &mut Option<BTreeMap<String, V>>,
     op: Op,
     key: &str,
@@ -30,10 +30,53 @@ pub fn patch<V>(
     Ok(())
 }
 
+/// Patches a declared parameter: the value says whether it is required.
+pub fn patch_declared(
+    map: &mut Option<BTreeMap<String, bool>>,
+    new: &Patched<'_>,
+) -> Result<(), Error> {
+    let mut required = false;
+    new.set(&mut required)?;
+    patch(map, new.op(), new.hole(), required, UNKNOWN_PARAMETER)
+}
+
+/// Patches a mapped parameter: the value is the expression it is mapped from.
+pub fn patch_mapped(
+    map: &mut Option<BTreeMap<String, String>>,
+    new: &Patched<'_>,
+) -> Result<(), Error> {
+    let value = new.value().unwrap_or_default().to_owned();
+    patch(map, new.op(), new.hole(), value, UNKNOWN_PARAMETER)
+}
+
+/// Patches the model of a content type.
+pub fn patch_model(
+    map: &mut Option<BTreeMap<String, String>>,
+    new: &Patched<'_>,
+) -> Result<(), Error> {
+    let model = if new.op() == Op::Remove {
+        ""
+    } else {
+        new.text()?
+    };
+    let model = model.to_owned();
+    patch(map, new.op(), new.hole(), model, UNKNOWN_CONTENT_TYPE)
+}
+
+/// Patches the template of a content type; an empty one is kept as null.
+pub fn patch_template(
+    map: &mut Option<BTreeMap<String, Option<String>>>,
+    new: &Patched<'_>,
+) -> Result<(), Error> {
+    let template = new.value().filter(|text| !text.is_empty());
+    let template = template.map(str::to_owned);
+    patch(map, new.op(), new.hole(), template, UNKNOWN_CONTENT_TYPE)
+}
+
 /// The refusal of a parameter that is not there.
 pub const UNKNOWN_PARAMETER: &str = "Invalid parameter name specified";
 /// The refusal of a content type that is not there.
-pub const UNKNOWN_CONTENT_TYPE: &str = "Content-Type specified was not found";
+const UNKNOWN_CONTENT_TYPE: &str = "Content-Type specified was not found";
 
 #[cfg(test)]
 mod tests {

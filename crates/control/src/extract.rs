@@ -11,6 +11,7 @@ use tollgate_entity::Timestamp;
 use tollgate_store::Audit;
 
 use crate::error::Error;
+use crate::json;
 
 /// A JSON body, in or out. Unknown members are ignored, a missing body is `{}`.
 /// The status of an answer is the operation's, set by its row in `operations`.
@@ -24,7 +25,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         let body = Bytes::from_request(request, state)
             .await
             .map_err(Error::internal)?;
-        parse(&body).map(Json)
+        json::parse(&body).map(Json)
     }
 }
 
@@ -39,65 +40,6 @@ impl<T: Serialize> IntoResponse for Json<T> {
             Err(error) => Error::internal(error).into_response(),
         }
     }
-}
-
-/// Reads a JSON object; a refusal is a `SerializationException`.
-pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return serde_json::from_str("{}").map_err(wrong_type);
-    }
-    // serde would also take an array for a struct; AWS's members always have names.
-    match serde_json::from_slice(body) {
-        Ok(value @ serde_json::Value::Object(_)) => {
-            serde_json::from_value(value).map_err(wrong_type)
-        }
-        Ok(_) => Err(Error::Serialization(
-            "The request body must be a JSON object.".to_owned(),
-        )),
-        Err(error) => Err(Error::Serialization(format!(
-            "Could not parse request body into json: {error}"
-        ))),
-    }
-}
-
-/// Says a type mismatch as AWS's front layer does, which is written in Java.
-fn wrong_type(error: serde_json::Error) -> Error {
-    let text = error.to_string();
-    let java = text.strip_prefix("invalid type: ").and_then(|rest| {
-        let (found, expected) = rest.split_once(", expected ")?;
-        Some(format!(
-            "{} can not be converted to an {}",
-            java_class(found)?,
-            java_name(expected)?
-        ))
-    });
-    Error::Serialization(java.unwrap_or(text))
-}
-
-fn java_class(found: &str) -> Option<&'static str> {
-    let kind = found.split(' ').next()?;
-    Some(match kind {
-        "boolean" => "class java.lang.Boolean",
-        "integer" | "floating" => "class com.amazon.coral.value.json.numbers.TruncatingBigNumber",
-        "string" => "class java.lang.String",
-        "sequence" => "class java.util.ArrayList",
-        "map" => "class java.util.LinkedHashMap",
-        _ => return None,
-    })
-}
-
-fn java_name(expected: &str) -> Option<&'static str> {
-    let expected = expected.split(" at line").next()?;
-    Some(match expected {
-        "a string" => "String",
-        "a boolean" => "Boolean",
-        "i32" | "u32" => "Integer",
-        "i64" | "u64" | "u16" | "u8" | "usize" => "Long",
-        "f64" | "f32" => "Double",
-        "a map" => "Map",
-        "a sequence" => "List",
-        _ => return None,
-    })
 }
 
 /// Labels of the path, percent-decoded.
@@ -202,55 +144,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, serde::Deserialize)]
-    struct Sample {
-        name: Option<String>,
-        enabled: Option<bool>,
-        limit: Option<i32>,
-    }
-
-    fn refused(body: &str) -> String {
-        match parse::<Sample>(body.as_bytes()) {
-            Err(Error::Serialization(text)) => text,
-            other => panic!("{body} gave {other:?}"),
-        }
-    }
-
-    #[test]
-    fn wrong_types_are_worded_as_recorded() {
-        assert_eq!(
-            refused(r#"{"name":true}"#),
-            "class java.lang.Boolean can not be converted to an String"
-        );
-        assert_eq!(
-            refused(r#"{"name":1}"#),
-            "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to an String"
-        );
-        assert_eq!(
-            refused(r#"{"enabled":"yes"}"#),
-            "class java.lang.String can not be converted to an Boolean"
-        );
-        assert_eq!(
-            refused(r#"{"limit":{}}"#),
-            "class java.util.LinkedHashMap can not be converted to an Integer"
-        );
-    }
-
-    #[test]
-    fn what_is_not_json_is_said_so() {
-        assert!(refused("{\"name\":").starts_with("Could not parse request body into json: "));
-        assert!(refused("[]").contains("JSON object"));
-        assert!(refused("\"x\"").contains("JSON object"));
-    }
-
-    #[test]
-    fn unknown_members_nulls_and_a_missing_body_are_fine() {
-        for body in ["", " ", "{}", r#"{"name":null,"colour":7}"#] {
-            let sample = parse::<Sample>(body.as_bytes()).unwrap();
-            assert!(sample.name.is_none() && sample.enabled.is_none() && sample.limit.is_none());
-        }
-    }
 
     #[test]
     fn a_query_keeps_repeated_names() {

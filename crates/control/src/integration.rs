@@ -11,7 +11,7 @@ use tollgate_entity::{Integration, IntegrationType, Method};
 use tollgate_store::Reader;
 
 use crate::check::Check;
-use crate::entries::{self, UNKNOWN_CONTENT_TYPE, UNKNOWN_PARAMETER};
+use crate::entries::{self, UNKNOWN_PARAMETER};
 use crate::error::Error;
 use crate::extract::{Caller, Json, Path};
 use crate::method;
@@ -222,48 +222,35 @@ fn passthrough_behavior(text: &str) -> Result<PassthroughBehavior, Error> {
 #[rustfmt::skip]
 impl Patch for Integration {
     const RULES: &'static [PatchRule<Self>] = &[
-        replace("/uri",                  |integration, new| new.set(&mut integration.uri)),
-        replace("/httpMethod",           |integration, new| new.set(&mut integration.http_method)),
+        replace("/uri",                  |integration, new| set_unless_mock(integration, new, |it| &mut it.uri)),
+        replace("/httpMethod",           |integration, new| set_unless_mock(integration, new, |it| &mut it.http_method)),
         replace("/passthroughBehavior",  |integration, new| { integration.passthrough_behavior = passthrough_behavior(new.text()?)?; Ok(()) }),
-        replace("/contentHandling",      |integration, new| { integration.content_handling = one_of(new, "contentHandling", &CONTENT_HANDLINGS)?; Ok(()) }),
+        replace("/contentHandling",      |integration, new| { integration.content_handling = new.one_of("contentHandling", &CONTENT_HANDLINGS)?; Ok(()) }),
         replace("/timeoutInMillis",      |integration, new| { integration.timeout_in_millis = new.value().and_then(|ms| ms.trim().parse().ok()).unwrap_or(0); Ok(()) }),
         replace("/connectionId",         |integration, new| new.set(&mut integration.connection_id)),
-        replace("/connectionType",       |integration, new| { integration.connection_type = one_of(new, "connectionType", &CONNECTION_TYPES)?; Ok(()) }),
+        replace("/connectionType",       |integration, new| { integration.connection_type = new.one_of("connectionType", &CONNECTION_TYPES)?; Ok(()) }),
         replace("/credentials",          |integration, new| new.set(&mut integration.credentials)),
         replace("/cacheNamespace",       |integration, new| new.set(&mut integration.cache_namespace)),
         replace("/integrationTarget",    |integration, new| new.set(&mut integration.integration_target)),
-        replace("/responseTransferMode", |integration, new| { integration.response_transfer_mode = one_of(new, "responseTransferMode", &TRANSFER_MODES)?; Ok(()) }),
+        replace("/responseTransferMode", |integration, new| { integration.response_transfer_mode = new.one_of("responseTransferMode", &TRANSFER_MODES)?; Ok(()) }),
         replace("/tlsConfig/insecureSkipVerification", |integration, new| new.set(&mut integration.tls_config.get_or_insert_default().insecure_skip_verification)),
-        entry("/requestParameters/{name}",        patch_parameter),
-        entry("/requestTemplates/{contentType}", patch_template),
-        entry("/cacheKeyParameters/{name}",       patch_cache_key),
+        entry("/requestParameters/{name}",       |integration, new| entries::patch_mapped(&mut integration.request_parameters, new)),
+        entry("/requestTemplates/{contentType}", |integration, new| entries::patch_template(&mut integration.request_templates, new)),
+        entry("/cacheKeyParameters/{name}",      patch_cache_key),
     ];
     const REFUSAL: PathRefusal = PathRefusal::PlainOrOps;
 }
 
-fn patch_parameter(integration: &mut Integration, new: &Patched<'_>) -> Result<(), Error> {
-    let value = new.value().unwrap_or_default().to_owned();
-    entries::patch(
-        &mut integration.request_parameters,
-        new.op(),
-        new.hole(),
-        value,
-        UNKNOWN_PARAMETER,
-    )
-}
-
-fn patch_template(integration: &mut Integration, new: &Patched<'_>) -> Result<(), Error> {
-    let template = new
-        .value()
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned);
-    entries::patch(
-        &mut integration.request_templates,
-        new.op(),
-        new.hole(),
-        template,
-        UNKNOWN_CONTENT_TYPE,
-    )
+/// A MOCK calls nobody: what it is told of an upstream is forgotten, as when it is put. Terraform tells it all the same.
+fn set_unless_mock(
+    integration: &mut Integration,
+    new: &Patched<'_>,
+    field: fn(&mut Integration) -> &mut Option<String>,
+) -> Result<(), Error> {
+    if integration.integration_type == IntegrationType::Mock {
+        return Ok(());
+    }
+    new.set(field(integration))
 }
 
 /// The parameter stands in the path; replacing it takes the new name from the value.
@@ -285,22 +272,6 @@ fn patch_cache_key(integration: &mut Integration, new: &Patched<'_>) -> Result<(
         keys.push(name.to_owned());
     }
     Ok(())
-}
-
-/// A value out of an enumeration; an empty one unsets the member.
-pub(crate) fn one_of(
-    new: &Patched<'_>,
-    member: &str,
-    allowed: &[&str],
-) -> Result<Option<String>, Error> {
-    match new.value() {
-        None | Some("") => Ok(None),
-        Some(value) if allowed.contains(&value) => Ok(Some(value.to_owned())),
-        Some(_) => Err(Error::bad_request(format!(
-            "Invalid {member} specified. Valid options are {}",
-            allowed.join(",")
-        ))),
-    }
 }
 
 #[cfg(test)]

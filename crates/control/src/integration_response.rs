@@ -9,13 +9,13 @@ use tollgate_entity::{Integration, IntegrationResponse, Method, MethodResponse, 
 use tollgate_store::Reader;
 
 use crate::check::{self, Check};
-use crate::entries::{self, UNKNOWN_CONTENT_TYPE, UNKNOWN_PARAMETER};
+use crate::entries;
 use crate::error::Error;
 use crate::extract::{Caller, Json, Path};
 use crate::integration::{self, CONTENT_HANDLINGS};
 use crate::mapping;
 use crate::method;
-use crate::patch::{Patch, PatchRule, Patched, PathRefusal, UncheckedPatch, entry, replace};
+use crate::patch::{Patch, PatchRule, PathRefusal, UncheckedPatch, entry, replace};
 use crate::resource::{self, AtResponse};
 use crate::{Control, find};
 
@@ -205,36 +205,11 @@ fn pattern_of(response: &IntegrationResponse) -> &str {
 impl Patch for IntegrationResponse {
     const RULES: &'static [PatchRule<Self>] = &[
         replace("/selectionPattern", |response, new| { response.selection_pattern = new.value().map(str::to_owned); Ok(()) }),
-        replace("/contentHandling",  |response, new| { response.content_handling = integration::one_of(new, "contentHandling", &CONTENT_HANDLINGS)?; Ok(()) }),
-        entry("/responseParameters/{name}",        patch_parameter),
-        entry("/responseTemplates/{contentType}", patch_template),
+        replace("/contentHandling",  |response, new| { response.content_handling = new.one_of("contentHandling", &CONTENT_HANDLINGS)?; Ok(()) }),
+        entry("/responseParameters/{name}",       |response, new| entries::patch_mapped(&mut response.response_parameters, new)),
+        entry("/responseTemplates/{contentType}", |response, new| entries::patch_template(&mut response.response_templates, new)),
     ];
     const REFUSAL: PathRefusal = PathRefusal::PlainOrOps;
-}
-
-fn patch_parameter(response: &mut IntegrationResponse, new: &Patched<'_>) -> Result<(), Error> {
-    let value = new.value().unwrap_or_default().to_owned();
-    entries::patch(
-        &mut response.response_parameters,
-        new.op(),
-        new.hole(),
-        value,
-        UNKNOWN_PARAMETER,
-    )
-}
-
-fn patch_template(response: &mut IntegrationResponse, new: &Patched<'_>) -> Result<(), Error> {
-    let template = new
-        .value()
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned);
-    entries::patch(
-        &mut response.response_templates,
-        new.op(),
-        new.hole(),
-        template,
-        UNKNOWN_CONTENT_TYPE,
-    )
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod extract;
 pub mod find;
 pub mod integration;
 pub mod integration_response;
+mod json;
 mod mapping;
 pub mod method;
 pub mod method_response;
@@ -39,6 +40,7 @@ use axum::extract::FromRequestParts;
 use axum::{Router, middleware};
 use http::request::Parts;
 use rand::CryptoRng;
+use tokio::sync::Semaphore;
 use tollgate_entity::Timestamp;
 use tollgate_store::Store;
 
@@ -71,6 +73,8 @@ impl Default for ControlSettings {
 pub struct Control {
     pub store: Store,
     pub settings: Arc<ControlSettings>,
+    /// Bytes that bodies may still take, see `auth::BODIES_BYTES_MAX`.
+    bodies: Arc<Semaphore>,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -84,6 +88,7 @@ impl Control {
         Self {
             store,
             settings: Arc::new(settings),
+            bodies: Arc::new(Semaphore::new(auth::BODIES_BYTES_MAX)),
             now: Arc::new(now),
         }
     }

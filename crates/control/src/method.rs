@@ -9,13 +9,11 @@ use tollgate_entity::{Method, Model, Resource};
 use tollgate_store::Reader;
 
 use crate::check::Check;
-use crate::entries::{self, UNKNOWN_CONTENT_TYPE, UNKNOWN_PARAMETER};
+use crate::entries;
 use crate::error::Error;
 use crate::extract::{Caller, Json, Path};
 use crate::mapping;
-use crate::patch::{
-    Op, Patch, PatchDocument, PatchRule, Patched, PathRefusal, add, entry, remove, replace,
-};
+use crate::patch::{Patch, PatchDocument, PatchRule, PathRefusal, add, entry, remove, replace};
 use crate::resource::{self, At};
 use crate::{Control, find};
 
@@ -212,37 +210,10 @@ impl Patch for Method {
         replace("/requestValidatorId", |_, new| set_validator(new.value())),
         add("/authorizationScopes",    |_, _| Err(scopes_without_cognito())),
         remove("/authorizationScopes", |_, _| Err(scopes_without_cognito())),
-        entry("/requestParameters/{name}",     patch_parameter),
-        entry("/requestModels/{contentType}", patch_model),
+        entry("/requestParameters/{name}",     |method, new| entries::patch_declared(&mut method.request_parameters, new)),
+        entry("/requestModels/{contentType}",  |method, new| entries::patch_model(&mut method.request_models, new)),
     ];
     const REFUSAL: PathRefusal = PathRefusal::PlainOrOps;
-}
-
-fn patch_parameter(method: &mut Method, new: &Patched<'_>) -> Result<(), Error> {
-    let mut required = false;
-    new.set(&mut required)?;
-    entries::patch(
-        &mut method.request_parameters,
-        new.op(),
-        new.hole(),
-        required,
-        UNKNOWN_PARAMETER,
-    )
-}
-
-fn patch_model(method: &mut Method, new: &Patched<'_>) -> Result<(), Error> {
-    let model = if new.op() == Op::Remove {
-        ""
-    } else {
-        new.text()?
-    };
-    entries::patch(
-        &mut method.request_models,
-        new.op(),
-        new.hole(),
-        model.to_owned(),
-        UNKNOWN_CONTENT_TYPE,
-    )
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use tollgate_entity::{Method, MethodResponse};
 use tollgate_store::Reader;
 
 use crate::check::{self, Check};
-use crate::entries::{self, UNKNOWN_CONTENT_TYPE, UNKNOWN_PARAMETER};
+use crate::entries;
 use crate::error::Error;
 use crate::extract::{Caller, Json, Path};
 use crate::mapping;
 use crate::method;
-use crate::patch::{Op, Patch, PatchRule, Patched, PathRefusal, UncheckedPatch, entry};
+use crate::patch::{Patch, PatchRule, PathRefusal, UncheckedPatch, entry};
 use crate::resource::{self, AtResponse};
 use crate::{Control, find};
 
@@ -134,37 +134,10 @@ fn check_parts(reader: &Reader<'_>, api: &str, response: &MethodResponse) -> Res
 #[rustfmt::skip]
 impl Patch for MethodResponse {
     const RULES: &'static [PatchRule<Self>] = &[
-        entry("/responseParameters/{name}",     patch_parameter),
-        entry("/responseModels/{contentType}", patch_model),
+        entry("/responseParameters/{name}",    |response, new| entries::patch_declared(&mut response.response_parameters, new)),
+        entry("/responseModels/{contentType}", |response, new| entries::patch_model(&mut response.response_models, new)),
     ];
     const REFUSAL: PathRefusal = PathRefusal::PlainOrOps;
-}
-
-fn patch_parameter(response: &mut MethodResponse, new: &Patched<'_>) -> Result<(), Error> {
-    let mut required = false;
-    new.set(&mut required)?;
-    entries::patch(
-        &mut response.response_parameters,
-        new.op(),
-        new.hole(),
-        required,
-        UNKNOWN_PARAMETER,
-    )
-}
-
-fn patch_model(response: &mut MethodResponse, new: &Patched<'_>) -> Result<(), Error> {
-    let model = if new.op() == Op::Remove {
-        ""
-    } else {
-        new.text()?
-    };
-    entries::patch(
-        &mut response.response_models,
-        new.op(),
-        new.hole(),
-        model.to_owned(),
-        UNKNOWN_CONTENT_TYPE,
-    )
 }
 
 #[cfg(test)]

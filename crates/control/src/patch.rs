@@ -280,6 +280,18 @@ impl<'a> Patched<'a> {
         })
     }
 
+    /// The value out of an enumeration; an empty one unsets the member.
+    pub fn one_of(&self, member: &str, allowed: &[&str]) -> Result<Option<String>, Error> {
+        match self.value() {
+            None | Some("") => Ok(None),
+            Some(value) if allowed.contains(&value) => Ok(Some(value.to_owned())),
+            Some(_) => Err(Error::bad_request(format!(
+                "Invalid {member} specified. Valid options are {}",
+                allowed.join(",")
+            ))),
+        }
+    }
+
     /// Puts the value into a field, read by the field's type.
     pub fn set<V: FromPatch>(&self, field: &mut V) -> Result<(), Error> {
         *field = V::from_patch(self.value(), self.path)?;

@@ -1,5 +1,6 @@
 //! A control plane in a temporary directory, for the tests of handlers: calls in, wire form out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,7 +10,7 @@ use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tollgate_entity::{Stage, Timestamp};
+use tollgate_entity::{DeploymentContent, Method, Resource, Stage, Timestamp};
 use tollgate_store::{Audit, AuditRow, Page, Store, StoreError, StoreOptions, Transaction};
 use tower::ServiceExt;
 
@@ -99,6 +100,26 @@ impl Gateway {
                 transaction.put(&Stage { rest_api_id, stage_name, ..Stage::default() })?;
             }
             Ok::<_, StoreError>(())
+        };
+        self.control.store.commit_blocking(Audit::default(), change).unwrap();
+    }
+
+    /// Points a stage that exists, without an API around it, at methods given as (path, verb).
+    pub fn put_methods(&self, api: &str, name: &str, methods: &[(&str, &str)]) {
+        let mut content = DeploymentContent { deployment_id: format!("{api}-{name}"), ..Default::default() };
+        for (path, verb) in methods {
+            let resource_methods: BTreeMap<String, Method> = [((*verb).to_owned(), Method::default())].into();
+            match content.resources.iter_mut().find(|resource| resource.path == *path) {
+                Some(known) => known.resource_methods.extend(resource_methods),
+                None => content.resources.push(Resource { path: (*path).to_owned(), resource_methods, ..Default::default() }),
+            }
+        }
+        let (rest_api_id, stage_name) = (api.to_owned(), name.to_owned());
+        let deployment_id = content.deployment_id.clone();
+        let stage = Stage { rest_api_id, stage_name, deployment_id, ..Stage::default() };
+        let change = |transaction: &mut Transaction<'_>| {
+            transaction.put(&content)?;
+            transaction.put(&stage)
         };
         self.control.store.commit_blocking(Audit::default(), change).unwrap();
     }

@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 use uuid::Uuid;
 
@@ -42,7 +43,12 @@ pub async fn trace(State(control): State<Control>, mut request: Request, next: N
     if let Some(Detail(detail)) = response.extensions().get::<Detail>() {
         tracing::error!(request_id, operation, detail, "a call failed");
     }
-    tracing::info!(request_id, source_ip, %method, operation, status, "call");
+    if response.status() == StatusCode::FORBIDDEN {
+        // Only strangers are answered so, and they must not fill the log.
+        tracing::debug!(request_id, source_ip, %method, status, "a call was refused");
+    } else {
+        tracing::info!(request_id, source_ip, %method, operation, status, "call");
+    }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID, value);
@@ -51,4 +57,45 @@ pub async fn trace(State(control): State<Control>, mut request: Request, next: N
         headers.insert(EXTENDED_ID, value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tollgate_store::StoreOptions;
+    use tracing::{Event, Level, Metadata, Subscriber, span};
+
+    use crate::ControlSettings;
+    use crate::testing::Gateway;
+
+    /// The levels of this module's events.
+    #[derive(Clone, Default)]
+    struct Levels(Arc<Mutex<Vec<Level>>>);
+
+    impl Subscriber for Levels {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "tollgate_control::trace"
+        }
+        fn event(&self, event: &Event<'_>) {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[tokio::test]
+    async fn strangers_do_not_fill_the_log() {
+        let levels = Levels::default();
+        let _guard = tracing::subscriber::set_default(levels.clone());
+        Gateway::new().get("/account").await.ok(200);
+        let guarded = Gateway::with(ControlSettings::default(), StoreOptions::default());
+        assert_eq!(guarded.get("/account").await.status, 403);
+        assert_eq!(*levels.0.lock().unwrap(), [Level::INFO, Level::DEBUG]);
+    }
 }

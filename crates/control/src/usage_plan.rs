@@ -54,7 +54,9 @@ pub async fn create(
     let plan = new.into_plan(id::six(&mut control.rng()))?.validated()?;
     let change = move |transaction: &mut Transaction<'_>| {
         transaction.audit_mut().what["id"] = json!(plan.id);
-        coverage::check_new_stages(transaction, &UsagePlan::default(), &plan)?;
+        let nothing = UsagePlan::default();
+        coverage::check_new_stages(transaction, &nothing, &plan)?;
+        coverage::check_new_methods(transaction, &nothing, &plan)?;
         transaction.insert(&plan)?;
         Ok::<_, Error>(plan)
     };
@@ -163,6 +165,7 @@ pub async fn update(
         patch.apply(&mut plan)?;
         let plan = plan.validated()?;
         coverage::check_new_stages(transaction, &before, &plan)?;
+        coverage::check_new_methods(transaction, &before, &plan)?;
         transaction.put(&plan)?;
         Ok::<_, Error>(plan)
     };

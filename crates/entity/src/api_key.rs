@@ -9,6 +9,12 @@ use crate::{Invalid, Tags, Timestamp};
 pub const NAME_CHARS_MAX: usize = 1024;
 /// Characters in a key's description.
 pub const DESCRIPTION_CHARS_MAX: usize = 125_000;
+/// Characters in a customer's id.
+pub const CUSTOMER_ID_CHARS_MAX: usize = 1024;
+/// Stages a key may be said to be for.
+pub const STAGE_KEYS_MAX: usize = 100;
+/// Characters in one of them.
+pub const STAGE_KEY_CHARS_MAX: usize = 256;
 /// Characters in a key's value, at least.
 pub const VALUE_CHARS_MIN: usize = 20;
 /// Characters in a key's value, at most.
@@ -51,8 +57,22 @@ impl ApiKey {
         {
             return Err(Invalid::new("Invalid API Key description specified."));
         }
+        let customer_id = self.customer_id.as_deref().unwrap_or_default();
+        Invalid::check_chars("API Key customerId", customer_id, CUSTOMER_ID_CHARS_MAX)?;
+        self.check_stage_keys()?;
         crate::tags::check(&self.tags)?;
         Ok(self)
+    }
+
+    /// Checks how many stages it names, and how long each is.
+    pub fn check_stage_keys(&self) -> Result<(), Invalid> {
+        if self.stage_keys.len() > STAGE_KEYS_MAX {
+            let text = format!("An API Key can have at most {STAGE_KEYS_MAX} stage keys");
+            return Err(Invalid::new(text));
+        }
+        self.stage_keys
+            .iter()
+            .try_for_each(|stage| Invalid::check_chars("A stage key", stage, STAGE_KEY_CHARS_MAX))
     }
 }
 
@@ -90,6 +110,21 @@ mod tests {
         assert!(check_value(&"a".repeat(129)).is_err());
         assert!(check_value("with a space 0123456789").is_err());
         assert!(check_value("ümlaut0123456789012345").is_err());
+    }
+
+    #[test]
+    fn texts_and_stage_keys_are_bounded() {
+        let of = |customer: usize, stages: usize, stage: usize| {
+            let key = ApiKey {
+                customer_id: Some("é".repeat(customer)),
+                stage_keys: vec!["é".repeat(stage); stages],
+                ..ApiKey::default()
+            };
+            key.validated().is_ok()
+        };
+        assert!(of(CUSTOMER_ID_CHARS_MAX, STAGE_KEYS_MAX, STAGE_KEY_CHARS_MAX));
+        assert!(!of(CUSTOMER_ID_CHARS_MAX + 1, 0, 0));
+        assert!(!of(0, STAGE_KEYS_MAX + 1, 1) && !of(0, 1, STAGE_KEY_CHARS_MAX + 1));
     }
 
     #[test]

@@ -11,4 +11,12 @@ impl Invalid {
     pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Invalid(text.into())
     }
+
+    /// Refuses a text of more than `max` characters; `what` begins the sentence.
+    pub fn check_chars(what: &str, text: &str, max: usize) -> Result<(), Invalid> {
+        if text.chars().count() <= max {
+            return Ok(());
+        }
+        Err(Invalid::new(format!("{what} can be at most {max} characters")))
+    }
 }

@@ -3,7 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Tags, Timestamp};
+use crate::{Invalid, Tags, Timestamp};
+
+/// Characters in an API's name.
+pub const NAME_CHARS_MAX: usize = 1024;
+/// Characters in an API's description.
+pub const DESCRIPTION_CHARS_MAX: usize = 125_000;
 
 /// A REST API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +37,18 @@ pub struct RestApi {
     pub tags: Tags,
 }
 
+impl RestApi {
+    /// Checks name and description.
+    pub fn check_texts(&self) -> Result<(), Invalid> {
+        if self.name.is_empty() {
+            return Err(Invalid::new("API name cannot be an empty string"));
+        }
+        Invalid::check_chars("API name", &self.name, NAME_CHARS_MAX)?;
+        let description = self.description.as_deref().unwrap_or_default();
+        Invalid::check_chars("API description", description, DESCRIPTION_CHARS_MAX)
+    }
+}
+
 /// Where a call's API key is read from. `AUTHORIZER` is refused until authorizers exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -58,5 +75,21 @@ impl Default for EndpointConfiguration {
             ip_address_type: "ipv4".into(),
             vpc_endpoint_ids: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_bounded() {
+        let of = |name: usize, description: usize| {
+            let description = Some("é".repeat(description));
+            let api = RestApi { name: "é".repeat(name), description, ..RestApi::default() };
+            api.check_texts().is_ok()
+        };
+        assert!(of(1, 0) && of(NAME_CHARS_MAX, DESCRIPTION_CHARS_MAX));
+        assert!(!of(0, 0) && !of(NAME_CHARS_MAX + 1, 0) && !of(1, DESCRIPTION_CHARS_MAX + 1));
     }
 }

@@ -8,6 +8,12 @@ pub use tollgate_limiter::period::Period;
 
 use crate::{Invalid, Tags};
 
+/// Characters in a plan's name.
+pub const NAME_CHARS_MAX: usize = 1024;
+/// Characters in a plan's description.
+pub const DESCRIPTION_CHARS_MAX: usize = 125_000;
+/// Characters in a plan's product code.
+pub const PRODUCT_CODE_CHARS_MAX: usize = 1024;
 /// Method throttles one stage of a plan may have.
 pub const METHOD_THROTTLES_PER_STAGE_MAX: usize = 20;
 /// Plans one key may be in.
@@ -88,6 +94,14 @@ impl UsagePlan {
         if self.name.trim().is_empty() {
             return Err(Invalid::new("Usage Plan name cannot be blank"));
         }
+        Invalid::check_chars("Usage Plan name", &self.name, NAME_CHARS_MAX)?;
+        let texts = [
+            ("Usage Plan description", &self.description, DESCRIPTION_CHARS_MAX),
+            ("Usage Plan product code", &self.product_code, PRODUCT_CODE_CHARS_MAX),
+        ];
+        for (what, text, max) in texts {
+            Invalid::check_chars(what, text.as_deref().unwrap_or_default(), max)?;
+        }
         if let Some(throttle) = &self.throttle {
             throttle.check()?;
         }
@@ -127,15 +141,21 @@ impl ApiStage {
             )));
         }
         for (method, throttle) in &self.throttle {
-            if split_method(method).is_none() {
-                return Err(Invalid::new(format!(
-                    "Invalid method {{resourcePath: {method},method: }} specified"
-                )));
+            match split_method(method) {
+                // No resource has this path: taken for all of them it would be a limit that never holds.
+                Some(("/*", verb)) => return Err(invalid_method("/*", verb)),
+                Some(_) => throttle.check()?,
+                None => return Err(invalid_method(method, "")),
             }
-            throttle.check()?;
         }
         Ok(())
     }
+}
+
+fn invalid_method(path: &str, verb: &str) -> Invalid {
+    Invalid::new(format!(
+        "Invalid method {{resourcePath: {path},method: {verb}}} specified"
+    ))
 }
 
 /// Splits a method throttle's name: `"/pets/{petId}/GET"` is (`/pets/{petId}`, `GET`), `"//GET"` is (`/`, `GET`).
@@ -236,6 +256,23 @@ mod tests {
         assert_eq!(split_method("pets/GET"), None);
         assert_eq!(split_method("/pets/FETCH"), None);
         assert_eq!(split_method("*/*"), None);
+    }
+
+    #[test]
+    fn texts_are_bounded() {
+        let long = |count: usize| Some("é".repeat(count));
+        let named = |name: Option<String>| UsagePlan {
+            name: name.unwrap_or_default(),
+            ..UsagePlan::default()
+        };
+        let described = |description| UsagePlan { description, ..named(long(1)) };
+        let coded = |product_code| UsagePlan { product_code, ..named(long(1)) };
+        assert!(named(long(NAME_CHARS_MAX)).validated().is_ok());
+        assert!(named(long(NAME_CHARS_MAX + 1)).validated().is_err());
+        assert!(described(long(DESCRIPTION_CHARS_MAX)).validated().is_ok());
+        assert!(described(long(DESCRIPTION_CHARS_MAX + 1)).validated().is_err());
+        assert!(coded(long(PRODUCT_CODE_CHARS_MAX)).validated().is_ok());
+        assert!(coded(long(PRODUCT_CODE_CHARS_MAX + 1)).validated().is_err());
     }
 
     #[test]

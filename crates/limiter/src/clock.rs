@@ -26,7 +26,7 @@ impl Ticks {
 
 /// Where time comes from.
 pub trait Clock {
-    /// Monotonic, never backwards, stands still while the machine is suspended or not, as it likes.
+    /// Monotonic: never goes back.
     fn ticks(&self) -> Ticks;
     /// Milliseconds since the Unix epoch, as the machine believes; may step either way. See [`WallGuard`].
     fn wall_ms(&self) -> i64;

@@ -194,7 +194,8 @@ mod tests {
                 at.weekday = (at.weekday + 1) % 7;
                 at.date.day += 1;
                 let year = at.date.year;
-                let leap = year % 400 == 0 || (year % 4 == 0 && year % 100 != 0);
+                let divides = |by: u32| year.is_multiple_of(by);
+                let leap = divides(400) || (divides(4) && !divides(100));
                 let length = match at.date.month {
                     2 if leap => 29,
                     2 => 28,

@@ -77,7 +77,7 @@ impl Rate {
         let now = now.0.min(NOW_MAX);
         let next = tat.max(now) + self.interval;
         let latest = now + self.capacity;
-        if next <= latest + 1 {
+        if next <= latest {
             Ok(next)
         } else {
             Err(Some(next - latest))

@@ -10,7 +10,8 @@
 //! - **E1** every figure that could be on disk after a crash right now is at least what was admitted in the window.
 //! - **E2** nothing is published that is not durable.
 //! - **E3** a raise never goes beyond the limit in force.
-//! - **E4** a crash writes off at most one [`chunk`] of a counter.
+//! - **E4** a crash takes at most one [`chunk`] of a counter's units. What it shows as written off also contains the
+//!   requests that had passed and were not counted on disk yet.
 //! - **E5** without a crash exactly the limit can be admitted.
 //!
 //! *Spent* decides, *used* reports. Used rows are cumulative for their day, carry what remained of the quota and what
@@ -269,11 +270,10 @@ impl Reserve {
         self.landed();
     }
 
-    /// The batch failed. Nothing is published; what was lowered stays lowered.
+    /// The batch failed, or the store could not even be read for a [`Load`]. Nothing is published; what was lowered
+    /// stays lowered.
     pub fn failed(&mut self, now: Now, failure: Failure) {
-        let Some(flight) = self.flight.take() else {
-            return;
-        };
+        let flight = self.flight.take().unwrap_or_default();
         for (slot, day) in &flight.used {
             if let Some(state) = self.get(*slot) {
                 state.days.soil(*day);

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 /// The first chunk's length; each further chunk is twice as long as the one before.
-const FIRST_LENGTH: u64 = 1024;
+const FIRST_LENGTH: u64 = 64;
 const FIRST_BITS: u32 = FIRST_LENGTH.ilog2();
 /// Enough chunks for every `u32` index.
 const CHUNKS: usize = (u32::BITS - FIRST_BITS + 1) as usize;
@@ -71,8 +71,8 @@ mod tests {
         let slab: Slab<u8> = Slab::new();
         assert!(slab.get(5).is_none());
         assert!(slab.get_or_make(5).is_some());
-        assert!(slab.get(1023).is_some());
-        assert!(slab.get(1024).is_none());
+        assert!(slab.get(63).is_some());
+        assert!(slab.get(64).is_none());
         assert!(slab.get(u32::MAX).is_none());
     }
 }

@@ -1,11 +1,15 @@
 //! Threads racing for the same counters: exactly the limit, never one more, whatever the interleaving.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use tollgate_limiter::reserve::{AccountRow, Batch, Load, Now, Past, Terms, UsedRow};
 use tollgate_limiter::{
-    Counters, Day, Period, Rate, RateTable, Refused, Reserve, Slot, Start, Throttle, Ticks, admit,
+    Admitted, Counters, Day, Period, Rate, RateTable, Refused, Reserve, Slot, Start, Throttle,
+    Ticks, admit,
 };
 
 const THREADS: usize = 4;
@@ -26,12 +30,12 @@ fn threads_share_one_burst() {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 while throttle.take(&rates, id, Ticks(0)).is_ok() {
-                    admitted.fetch_add(1, Ordering::Relaxed);
+                    admitted.fetch_add(1, Relaxed);
                 }
             });
         }
     });
-    assert_eq!(admitted.load(Ordering::Relaxed), BURST);
+    assert_eq!(admitted.load(Relaxed), BURST);
 }
 
 /// Time stands still, rates are edited all the time, and every thread uses whatever configuration it saw last: what
@@ -52,10 +56,10 @@ fn no_edit_refills_a_bucket_under_racing_threads() {
             scope.spawn(|| {
                 let mut seen = *newest.lock().unwrap();
                 let mut requests = 0_u64;
-                while !done.load(Ordering::Relaxed) {
+                while !done.load(Relaxed) {
                     requests += 1;
                     if throttle.take(&rates, seen, Ticks(0)).is_ok() {
-                        admitted.fetch_add(1, Ordering::Relaxed);
+                        admitted.fetch_add(1, Relaxed);
                     }
                     // Mostly out of date, on purpose.
                     if requests.is_multiple_of(50) {
@@ -72,9 +76,9 @@ fn no_edit_refills_a_bucket_under_racing_threads() {
             drop(newest);
             std::thread::yield_now();
         }
-        done.store(true, Ordering::Relaxed);
+        done.store(true, Relaxed);
     });
-    let admitted = admitted.load(Ordering::Relaxed);
+    let admitted = admitted.load(Relaxed);
     assert!(admitted <= BURST, "{admitted} of {BURST}");
 }
 
@@ -93,7 +97,7 @@ fn the_bound_holds_for_threads_whose_clocks_disagree() {
                 scope.spawn(move || {
                     let mut admitted = Vec::new();
                     for request in 0..5_000 {
-                        let tick = clock.fetch_add(Ticks::PER_S / 20_000, Ordering::Relaxed);
+                        let tick = clock.fetch_add(Ticks::PER_S / 20_000, Relaxed);
                         let now =
                             tick.saturating_sub(thread * (request % 7) * Ticks::PER_S / 3_000);
                         if throttle.take(rates, id, Ticks(now)).is_ok() {
@@ -152,12 +156,20 @@ impl Disk {
 }
 
 /// The proxy's loop in small: runs until every sender is gone, then stops cleanly.
-fn writer(counters: &Counters, events: Receiver<Event>, mut terms: Terms) -> Disk {
+fn writer(
+    counters: &Counters,
+    events: Receiver<Event>,
+    mut terms: Terms,
+    today: &AtomicU16,
+) -> Disk {
     let (mut disk, mut reserve, mut at_ms) = (Disk::default(), Reserve::new(Day(0)), 0);
     let mut open = true;
     loop {
-        let now = Now { day: TODAY, at_ms };
         let first = if open { events.recv().ok() } else { None };
+        let now = Now {
+            day: Day(today.load(SeqCst)),
+            at_ms,
+        };
         if open && first.is_none() {
             (open, _) = (false, reserve.close());
         }
@@ -187,28 +199,47 @@ fn writer(counters: &Counters, events: Receiver<Event>, mut terms: Terms) -> Dis
     }
 }
 
+/// One request as the proxy makes it: counted when it passed, the writer told what it has to know.
+fn request(
+    counters: &Counters,
+    slot: Slot,
+    today: Day,
+    events: &Sender<Event>,
+) -> Result<Admitted, Refused> {
+    let counter = counters.get(slot).unwrap();
+    let decision = admit(
+        &[],
+        &RateTable::new(),
+        Some(&counter.quota),
+        today,
+        Ticks(0),
+    );
+    match decision {
+        Ok(passed) => {
+            if counter.used.note(passed.day) {
+                events.send(Event::Dirty(slot)).unwrap();
+            }
+            if passed.quota_left.is_some_and(|left| left.ask) {
+                events.send(Event::Need(slot)).unwrap();
+            }
+        }
+        Err(Refused::Unreserved) => {
+            events.send(Event::Need(slot)).unwrap();
+            std::thread::yield_now();
+        }
+        Err(_) => {}
+    }
+    decision
+}
+
 /// Requests until told that the quota is used up; gives how many were admitted.
 fn spend_all(counters: &Counters, slot: Slot, events: &Sender<Event>) -> u64 {
-    let rates = RateTable::new();
-    let counter = counters.get(slot).unwrap();
     let mut admitted = 0;
     loop {
-        match admit(&[], &rates, Some(&counter.quota), TODAY, Ticks(0)) {
-            Ok(passed) => {
-                admitted += 1;
-                if counter.used.note(passed.day) {
-                    events.send(Event::Dirty(slot)).unwrap();
-                }
-                if passed.quota_left.is_some_and(|left| left.ask) {
-                    events.send(Event::Need(slot)).unwrap();
-                }
-            }
-            Err(Refused::Unreserved) => {
-                events.send(Event::Need(slot)).unwrap();
-                std::thread::yield_now();
-            }
+        match request(counters, slot, TODAY, events) {
+            Ok(_) => admitted += 1,
             Err(Refused::Exhausted) => return admitted,
-            Err(refused) => panic!("{refused}"),
+            Err(_) => {}
         }
     }
 }
@@ -229,7 +260,8 @@ fn exactly_the_quota_gets_through_and_nobody_is_refused_before() {
     let slot = counters.allocate(Start::Full).unwrap();
     let (events, received) = channel();
     let (disk, admitted) = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| writer(&counters, received, terms(LIMIT)));
+        let writer =
+            scope.spawn(|| writer(&counters, received, terms(LIMIT), &AtomicU16::new(TODAY.0)));
         let threads: Vec<_> = (0..THREADS)
             .map(|_| (events.clone(), &counters))
             .map(|(events, counters)| scope.spawn(move || spend_all(counters, slot, &events)))
@@ -259,7 +291,14 @@ fn a_limit_changed_under_racing_threads_is_exact_in_the_end() {
     let slot = counters.allocate(Start::Full).unwrap();
     let (events, received) = channel();
     let (disk, admitted) = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| writer(&counters, received, terms(LIMITS[0])));
+        let writer = scope.spawn(|| {
+            writer(
+                &counters,
+                received,
+                terms(LIMITS[0]),
+                &AtomicU16::new(TODAY.0),
+            )
+        });
         let mut admitted = 0;
         for limit in LIMITS {
             events.send(Event::Terms(slot, terms(limit))).unwrap();
@@ -284,4 +323,63 @@ fn a_limit_changed_under_racing_threads_is_exact_in_the_end() {
     assert_eq!(admitted, LIMITS[6]);
     assert_eq!(disk.used[&(slot, TODAY)].used, LIMITS[6]);
     assert_eq!(disk.accounts[&slot].reserved, LIMITS[6]);
+}
+
+/// Whoever finds the day's quota used up makes it midnight, while the others are in the middle of their requests: each
+/// day gets exactly its limit.
+#[test]
+fn every_day_gets_exactly_its_quota_while_threads_race_over_midnight() {
+    const LIMIT: u64 = 500;
+    const DAYS: u16 = 20;
+    let daily = Terms {
+        period: Period::Day,
+        ..terms(LIMIT)
+    };
+    let counters = Counters::new();
+    let slot = counters.allocate(Start::Full).unwrap();
+    let today = AtomicU16::new(TODAY.0);
+    let (events, received) = channel();
+    let (disk, admitted) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| writer(&counters, received, daily, &today));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| (events.clone(), &counters, &today))
+            .map(|(events, counters, today)| {
+                scope.spawn(move || {
+                    let mut admitted = BTreeMap::<Day, u64>::new();
+                    loop {
+                        let day = today.load(SeqCst);
+                        if day == TODAY.0 + DAYS {
+                            return admitted;
+                        }
+                        match request(counters, slot, Day(day), &events) {
+                            Ok(passed) => *admitted.entry(passed.day).or_default() += 1,
+                            Err(Refused::Exhausted) => {
+                                let next = day + 1;
+                                let _ = today.compare_exchange(day, next, SeqCst, SeqCst);
+                            }
+                            Err(_) => {}
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(events);
+        let mut admitted = BTreeMap::<Day, u64>::new();
+        for thread in threads {
+            for (day, count) in thread.join().unwrap() {
+                *admitted.entry(day).or_default() += count;
+            }
+        }
+        (writer.join().unwrap(), admitted)
+    });
+    // The last day had hardly begun when the threads stopped.
+    let full = admitted.range(..Day(TODAY.0 + DAYS));
+    assert!(
+        full.clone().all(|(_, count)| *count == LIMIT),
+        "{admitted:?}"
+    );
+    assert_eq!(full.count(), usize::from(DAYS));
+    let used: u64 = disk.used.values().map(|row| row.used).sum();
+    assert_eq!(used, admitted.values().sum::<u64>());
+    assert!(disk.used.values().all(|row| row.written_off == 0));
 }

@@ -1,5 +1,7 @@
 //! What the writer's loop sees: when rows come, what they say, who is woken.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use tollgate_limiter::reserve::{
     AccountRow, BATCH_ROWS, Batch, Extension, Failure, IDLE_MS, Load, Now, Past, RETRY_MS, Terms,
@@ -56,6 +58,16 @@ impl Rig {
             .get(&slot)
             .map(|_| &self.counters.get(slot).unwrap().quota);
         admit(&[], &RateTable::new(), quota, self.now.day, Ticks(0))
+    }
+
+    /// One request, with a round if units are needed first, not counted yet.
+    fn admit_one(&mut self, slot: Slot) -> Admitted {
+        if let Ok(admitted) = self.admit(slot) {
+            return admitted;
+        }
+        self.reserve.need(slot);
+        self.round();
+        self.admit(slot).unwrap()
     }
 
     fn note(&mut self, slot: Slot, admitted: Admitted) {
@@ -214,14 +226,10 @@ fn a_flush_waits_for_counters_that_have_to_be_loaded_first() {
 fn midnight_opens_a_new_window_and_stragglers_count_on_their_own_day() {
     let (mut rig, slot) = Rig::new(Some(daily(10)));
     assert_eq!(rig.requests(slot, 3), 3);
-    let straggler = rig.admit(slot).or_else(|_| {
-        rig.reserve.need(slot);
-        rig.round();
-        rig.admit(slot)
-    });
+    let straggler = rig.admit_one(slot);
     rig.now.day = TOMORROW;
     assert_eq!(rig.requests(slot, 20), 10);
-    rig.note(slot, straggler.unwrap());
+    rig.note(slot, straggler);
     rig.flush();
     assert_eq!(rig.row(slot, TODAY), (4, Some(6), 0));
     assert_eq!(rig.row(slot, TOMORROW), (10, Some(0), 0));
@@ -434,6 +442,18 @@ fn after_an_io_error_published_units_are_spent_and_nothing_more() {
 }
 
 #[test]
+fn a_store_that_cannot_be_read_ends_all_raising() {
+    let (mut rig, slot) = Rig::new(Some(daily(10)));
+    rig.reserve.need(slot);
+    assert_eq!(rig.reserve.loads(rig.now).len(), 1);
+    rig.reserve.failed(rig.now, Failure::Poison);
+    assert!(rig.reserve.is_poisoned());
+    assert_eq!(rig.reserve.drain_wake(), [slot]);
+    assert!(rig.round().is_empty());
+    assert_eq!(rig.admit(slot), Err(Refused::Unreserved));
+}
+
+#[test]
 fn a_released_slot_is_written_down_and_handed_back() {
     let (mut rig, slot) = Rig::new(Some(daily(1_000)));
     rig.requests(slot, 3);
@@ -465,4 +485,111 @@ fn many_counters_are_written_in_bounded_batches() {
         assert!(rig.round().rows() <= BATCH_ROWS);
     }
     assert_eq!(rig.used.len(), SLOTS);
+}
+
+#[test]
+fn a_request_between_its_unit_and_its_count_is_not_forgotten_by_a_new_period() {
+    let (mut rig, slot) = Rig::new(Some(daily(10)));
+    assert_eq!(rig.requests(slot, 3), 3);
+    let half_way = rig.admit_one(slot);
+    let monthly = Terms {
+        period: Period::Month,
+        ..daily(10)
+    };
+    rig.change(slot, Some(monthly));
+    assert_eq!(rig.requests(slot, 20), 6);
+    rig.note(slot, half_way);
+    rig.flush();
+    assert_eq!(rig.row(slot, TODAY), (10, Some(0), 0));
+}
+
+#[test]
+fn a_request_between_its_unit_and_its_count_is_not_written_off_by_idleness() {
+    let (mut rig, slot) = Rig::new(Some(daily(1_000)));
+    rig.requests(slot, 3);
+    let half_way = rig.admit_one(slot);
+    rig.flush();
+    rig.now.at_ms += IDLE_MS;
+    rig.round();
+    rig.note(slot, half_way);
+    rig.flush();
+    assert_eq!(rig.row(slot, TODAY), (4, Some(996), 0));
+}
+
+#[test]
+fn a_new_period_publishes_nothing_of_the_old_one_that_was_being_written() {
+    let (mut rig, slot) = Rig::new(Some(daily(1_000)));
+    rig.reserve.need(slot);
+    let batch = rig.draft();
+    rig.write(&batch);
+    let monthly = Terms {
+        period: Period::Month,
+        ..daily(3)
+    };
+    rig.terms.insert(slot, monthly);
+    rig.reserve.terms(&rig.counters, slot, Some(monthly));
+    rig.reserve.committed(&rig.counters);
+    assert_eq!(rig.admit(slot), Err(Refused::Unreserved));
+    assert_eq!(rig.requests(slot, 20), 3);
+}
+
+/// Lost on the 4th, clock set back to the 3rd, and the month's quota becomes a day's: whatever was lost still counts on
+/// the 4th.
+#[test]
+fn what_a_crash_took_counts_on_its_day_even_if_the_clock_went_back() {
+    // A row shows the day, or else the last process's stamp does.
+    for (noted, last_day) in [(true, Day(0)), (false, TODAY)] {
+        let monthly = Terms {
+            period: Period::Month,
+            ..daily(10)
+        };
+        let (mut rig, slot) = Rig::new(Some(monthly));
+        for _ in 0..5 {
+            let admitted = rig.admit_one(slot);
+            if noted {
+                rig.note(slot, admitted);
+            }
+        }
+        rig.restart(last_day);
+        rig.terms.insert(slot, daily(10));
+        rig.now.day = TODAY.back(1);
+        let passed_before = rig.requests(slot, 20);
+        rig.now.day = TODAY;
+        assert_eq!(passed_before + rig.requests(slot, 20), 5);
+    }
+}
+
+#[test]
+fn a_release_outlasts_a_full_disk() {
+    let (mut rig, slot) = Rig::new(None);
+    rig.requests(slot, 3);
+    rig.round();
+    rig.requests(slot, 2);
+    rig.reserve.release(slot);
+    rig.reserve.flush();
+    assert_eq!(rig.draft().used.len(), 1);
+    assert_eq!(rig.reserve.drain_released(), []);
+    rig.reserve.failed(rig.now, Failure::Full);
+    rig.now.at_ms += RETRY_MS;
+    rig.round();
+    rig.round();
+    assert_eq!(rig.reserve.drain_released(), [slot]);
+    assert_eq!(rig.row(slot, TODAY), (5, None, 0));
+}
+
+#[test]
+fn a_full_disk_at_midnight_loses_no_count() {
+    let (mut rig, slot) = Rig::new(Some(daily(10)));
+    assert_eq!(rig.requests(slot, 4), 4);
+    rig.reserve.flush();
+    assert!(!rig.draft().is_empty());
+    rig.reserve.failed(rig.now, Failure::Full);
+    rig.now = Now {
+        day: TOMORROW,
+        at_ms: rig.now.at_ms + RETRY_MS,
+    };
+    assert_eq!(rig.requests(slot, 20), 10);
+    rig.flush();
+    assert_eq!(rig.row(slot, TODAY), (4, Some(6), 0));
+    assert_eq!(rig.row(slot, TOMORROW), (10, Some(0), 0));
 }

@@ -1,5 +1,7 @@
 //! Throttles against a textbook token bucket in exact arithmetic: random times, rates, edits, restarts, several limits.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -109,7 +111,7 @@ fn whole_requests(per_s: f64, ticks: u64) -> u128 {
     while mantissa.fract() != 0.0 {
         (mantissa, shift) = (mantissa * 2.0, shift + 1);
     }
-    (mantissa as u128 * u128::from(ticks) >> shift) / u128::from(Ticks::PER_S)
+    ((mantissa as u128 * u128::from(ticks)) >> shift) / u128::from(Ticks::PER_S)
 }
 
 #[derive(Clone, Debug)]

@@ -17,6 +17,8 @@ use crate::usage::WriterHandle;
 
 /// What a caller is told whom no wait would help: a rate or burst of 0.
 const NEVER: Duration = Duration::from_secs(86_400);
+/// When a call may be tried again after the ledger's disk failed: not before somebody has looked at it.
+pub const FAILED_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// What the limits look at besides the snapshot; one for the whole process.
 pub struct Limiter {
@@ -68,6 +70,10 @@ impl Limiter {
             tracing::error!(slot = keyed.slot.0, "a key names a counter that does not exist");
             return Err(Held::Refused(Refused::Internal));
         };
+        if keyed.plan.quota.is_none() && self.writer.has_failed() {
+            // Nothing would hold this call back, and nobody could count it.
+            return Err(Held::Refused(Refused::LedgerFailed { retry_after: FAILED_RETRY_AFTER }));
+        }
         let buckets = self.method_buckets.buckets.pin();
         let bucket = keyed.method.map(|method| {
             let start = self.method_buckets.start(keyed.slot);

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::access_log::Entry;
+use crate::gateway_response::{BadRequest, Refused};
 use crate::net::stall::Stall;
 use crate::net::upstream::Lease;
 
@@ -27,6 +29,18 @@ pub enum Fate {
     TooSlow,
     /// Not framed as it says, or ended early.
     Broken,
+}
+
+impl Fate {
+    /// What its sender is told when the body is why a call failed. `bytes_max` is how large it might be.
+    pub fn refusal(self, bytes_max: u64) -> Option<Refused> {
+        match self {
+            Fate::TooLarge => Some(Refused::RequestTooLarge { bytes_max }),
+            Fate::TooSlow => Some(Refused::SlowBody),
+            Fate::Broken => Some(Refused::BadRequest(BadRequest::Body)),
+            Fate::Streaming | Fate::Complete => None,
+        }
+    }
 }
 
 /// A body's fate, known to those who sent it on.
@@ -123,6 +137,23 @@ impl RequestBody {
     pub fn is_chunked(&self) -> bool {
         let has_length = HttpBody::size_hint(self).exact().is_some();
         !has_length && self.incoming.is_some()
+    }
+
+    /// Reads it to its end where it is sent nowhere, so that it is held to the same rules, and keeps at
+    /// most so many of its first bytes. What comes too slowly ends at the client's socket.
+    pub async fn read(mut self, kept_bytes_max: usize) -> Result<Vec<u8>, Refused> {
+        let mut kept = Vec::new();
+        while let Some(frame) = self.frame().await {
+            let frame = frame.map_err(|GivenUp(fate)| {
+                let refusal = fate.refusal(self.bytes_max);
+                refusal.unwrap_or(Refused::BadRequest(BadRequest::Body))
+            })?;
+            if let Some(data) = frame.data_ref() {
+                let run = data.len().min(kept_bytes_max - kept.len());
+                kept.extend_from_slice(&data[..run]);
+            }
+        }
+        Ok(kept)
     }
 
     fn end(&mut self, fate: Fate) {

@@ -71,6 +71,10 @@ impl Book {
         changed
     }
 
+    pub fn knows_plans(&self) -> bool {
+        !self.plans.is_empty()
+    }
+
     fn owner(&self, slot: Slot) -> Option<CounterOf> {
         self.owners.get(slot.0 as usize).copied().flatten()
     }
@@ -139,6 +143,6 @@ impl Book {
                 written_off: row.written_off,
             })
         });
-        LedgerBatch { accounts: accounts.collect(), used: used.collect(), alive: None }
+        LedgerBatch { accounts: accounts.collect(), used: used.collect() }
     }
 }

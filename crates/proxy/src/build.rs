@@ -127,11 +127,14 @@ impl Builder {
         }
     }
 
-    /// The writer first: it must know a counter before a request can name it.
-    async fn put_in_place(&mut self, mut adoption: Adoption) {
-        adoption.counters = std::mem::take(&mut self.working.new_counters);
-        self.writer.adopt(adoption).await;
+    /// The writer must know a counter before a request can name it. But of a plan's new terms it hears
+    /// only when every request decides by them: an account that is opened earlier would miss the calls
+    /// that older snapshots still let through without a unit.
+    async fn put_in_place(&mut self, adoption: Adoption) {
+        let counters = std::mem::take(&mut self.working.new_counters);
+        self.writer.adopt(Adoption { counters, ..Adoption::default() }).await;
         self.replace().await;
+        self.writer.adopt(adoption).await;
     }
 
     /// Puts the newest snapshot in place and waits until no decision holds an older one.

@@ -8,66 +8,80 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::HeaderName;
-use tokio::time::Instant;
 use tollgate_limiter::Slot;
 
 use crate::DataPlaneState;
-use crate::admission::{Held, Keyed, Limits};
+use crate::admission::{FAILED_RETRY_AFTER, Held, Keyed, Limits};
 use crate::gateway_response::{KeyFault, Refused};
 use crate::invocation::Invocation;
+use crate::mapping::context::X_API_KEY;
 use crate::rate_limit_headers::RateLimits;
 use crate::route::normal_path;
 use crate::snapshot::{Snapshot, Stage};
 use crate::stage;
-
-/// Where a caller puts the value of its API key.
-pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+use crate::waiting::Turn;
 
 /// When a call that found no reserved unit in time may try again.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
-/// When it may try again after the ledger's disk failed: not before somebody has looked at it.
-const FAILED_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Decides a call; fills in where it goes, whose it is, and what its key has left.
 pub async fn decide(
     state: &DataPlaneState,
     headers: &HeaderMap,
-    invocation: &mut Invocation,
+    call: &mut Invocation,
     left: &mut RateLimits,
 ) -> Result<(), Refused> {
-    let mut deadline = None;
+    let mut turn: Option<Turn<'_>> = None;
     loop {
-        match decide_once(state, headers, invocation, left) {
+        let has_turn_for = turn.as_ref().map(Turn::slot);
+        let slot = match decide_once(state, headers, call, left, has_turn_for) {
             Ok(()) => return Ok(()),
             Err(Held::Refused(refused)) => return Err(refused),
-            Err(Held::Unreserved(slot)) => wait_for_unit(state, slot, &mut deadline).await?,
+            Err(Held::Unreserved(slot)) => slot,
+        };
+        if state.limiter.writer.has_failed() {
+            return Err(Refused::LedgerFailed { retry_after: FAILED_RETRY_AFTER });
+        }
+        let waited = match &turn {
+            Some(turn) if turn.slot() == slot => {
+                turn.woken(|| state.limiter.writer.need(slot)).await
+            }
+            _ => {
+                // A turn for another counter, from before a change of the configuration, is given up first.
+                drop(turn.take());
+                let own = state.waiting.turn(slot, &state.wait_limits).await;
+                own.map(|own| turn = Some(own))
+            }
+        };
+        if waited.is_err() {
+            return Err(Refused::LedgerBusy { retry_after: BUSY_RETRY_AFTER });
         }
     }
 }
 
+/// `has_turn_for`: the counter that this call may take units of although others wait for them.
 fn decide_once(
     state: &DataPlaneState,
     headers: &HeaderMap,
-    invocation: &mut Invocation,
+    call: &mut Invocation,
     left: &mut RateLimits,
+    has_turn_for: Option<Slot>,
 ) -> Result<(), Held> {
     // The clock after the snapshot: whoever waits for the snapshot's holders then knows their time.
     let snapshot = state.snapshot.load();
     let now = state.time.now();
-    let stage = Arc::clone(find_stage(&snapshot, invocation)?);
-    invocation.stage = Some(Arc::clone(&stage));
-    let index = route(&stage, invocation)?;
-    let verb = invocation.http_method.clone();
+    let (stage, index) = find_method(&snapshot, call)?;
+    let verb = call.http_method.clone();
     let verb = verb.as_str();
     let Some(method) = stage.deployed.methods.get(index as usize) else {
         return Err(Held::Refused(Refused::Internal));
     };
     let keyed = match method.api_key_required {
         true => {
-            let mut keyed = identify(state, &snapshot, headers, &stage, invocation)?;
+            let mut keyed = identify(state, &snapshot, headers, &stage, call)?;
             let covered = keyed.plan.stage(stage.index);
-            keyed.method = covered.and_then(|c| c.method(&method.resource_path, &method.http_method, verb));
+            keyed.method = covered
+                .and_then(|c| c.method(&method.resource_path, &method.http_method, verb));
             Some(keyed)
         }
         false => None,
@@ -76,7 +90,17 @@ fn decide_once(
     if let Err(misconfigured) = &method.integration {
         return Err(Held::Refused(misconfigured.clone().into()));
     }
-    let limits = Limits { keyed, stage: stage.throttle(index, verb), account: snapshot.account.as_ref() };
+    if let Some(slot) = keyed.as_ref().map(|keyed| keyed.slot)
+        && has_turn_for != Some(slot)
+        && state.waiting.has_queue(slot)
+    {
+        return Err(Held::Unreserved(slot));
+    }
+    let limits = Limits {
+        keyed,
+        stage: stage.throttle(index, verb),
+        account: snapshot.account.as_ref(),
+    };
     let admitted = state.limiter.admit(&limits, now);
     *left = match (&admitted, &limits.keyed) {
         (Ok(left), _) => *left,
@@ -86,26 +110,26 @@ fn decide_once(
     admitted.map(drop)
 }
 
-/// The stage that host and path name; an API that does not exist looks like a stage that does not.
-fn find_stage<'a>(snapshot: &'a Snapshot, invocation: &Invocation) -> Result<&'a Arc<Stage>, Held> {
-    let host = invocation.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let found = stage::named(host, invocation.uri.path()).and_then(|named| {
-        let api = snapshot.api(named.api_id).filter(|api| !api.disabled)?;
-        api.stages.get(named.stage)
-    });
-    found.ok_or(Held::Refused(Refused::ForbiddenStage))
-}
-
-fn route(stage: &Stage, invocation: &mut Invocation) -> Result<u32, Held> {
-    let host = invocation.host.clone();
-    let uri = invocation.uri.clone();
+/// The stage and the method that host, path and verb name, noted in the call as far as they are found.
+/// An API that does not exist looks like a stage that does not.
+fn find_method(snapshot: &Snapshot, call: &mut Invocation) -> Result<(Arc<Stage>, u32), Held> {
+    let (host, uri) = (call.host.clone(), call.uri.clone());
     let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let path = stage::named(host, uri.path()).map_or("", |named| named.path);
-    let path = normal_path(path);
-    let found = stage.deployed.router.find(&path, invocation.http_method.as_str());
+    let forbidden = Held::Refused(Refused::ForbiddenStage);
+    let Some(named) = stage::named(host, uri.path()) else {
+        return Err(forbidden);
+    };
+    let api = snapshot.api(named.api_id).filter(|api| !api.disabled);
+    let Some(stage) = api.and_then(|api| api.stages.get(named.stage)) else {
+        return Err(forbidden);
+    };
+    let stage = Arc::clone(stage);
+    call.stage = Some(Arc::clone(&stage));
+    let path = normal_path(named.path);
+    let found = stage.deployed.router.find(&path, call.http_method.as_str());
     let (method, spans) = found.ok_or(Held::Refused(Refused::MissingAuthenticationToken))?;
-    invocation.set_route(method, &path, spans);
-    Ok(method)
+    call.set_route(method, &path, spans);
+    Ok((stage, method))
 }
 
 /// The plan of the caller's key for this stage. All faults look the same from outside.
@@ -114,7 +138,7 @@ fn identify<'a>(
     snapshot: &'a Snapshot,
     headers: &HeaderMap,
     stage: &Stage,
-    invocation: &mut Invocation,
+    call: &mut Invocation,
 ) -> Result<Keyed<'a>, Held> {
     let fault = |fault| Held::Refused(Refused::InvalidApiKey(fault));
     let mut values = headers.get_all(X_API_KEY).iter();
@@ -125,7 +149,7 @@ fn identify<'a>(
     // The digest is keyed with a secret, so the time of its look-up tells nothing about a value.
     let entry = snapshot.keys.get(&state.digester.digest(value.as_bytes()));
     let entry = entry.ok_or(fault(KeyFault::Unknown))?;
-    invocation.api_key_id = Some(entry.id);
+    call.api_key_id = Some(entry.id);
     if !entry.enabled {
         return Err(fault(KeyFault::Disabled));
     }
@@ -134,30 +158,6 @@ fn identify<'a>(
         plan.stage(stage.index).map(|_| (plan, membership.slot))
     });
     let (plan, slot) = found.ok_or(fault(KeyFault::NotInPlan))?;
-    invocation.usage_plan = Some(Arc::clone(plan));
+    call.usage_plan = Some(Arc::clone(plan));
     Ok(Keyed { plan, slot, method: None })
-}
-
-/// Waits until the writer has looked at the counter: the only wait for the disk on the request path.
-async fn wait_for_unit(
-    state: &DataPlaneState,
-    slot: Slot,
-    deadline: &mut Option<Instant>,
-) -> Result<(), Refused> {
-    let writer = &state.limiter.writer;
-    if writer.has_failed() {
-        return Err(Refused::LedgerFailed { retry_after: FAILED_RETRY_AFTER });
-    }
-    let busy = Refused::LedgerBusy { retry_after: BUSY_RETRY_AFTER };
-    let limits = &state.wait_limits;
-    let Some(place) = state.waiting.enter(slot, limits) else {
-        return Err(busy);
-    };
-    let deadline = *deadline.get_or_insert_with(|| Instant::now() + limits.wait_max);
-    // The writer answers every need, also with nothing, after this place was taken.
-    let asked = || {
-        writer.need(slot);
-        false
-    };
-    if place.wait(deadline, asked).await { Ok(()) } else { Err(busy) }
 }

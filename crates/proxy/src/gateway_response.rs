@@ -125,6 +125,7 @@ pub enum Reason {
     UpstreamTls,
     UpstreamAnswer,
     Internal,
+    TooManyConnections,
 }
 
 /// How a refusal looks.
@@ -137,8 +138,26 @@ pub struct Row {
     pub response_type: &'static str,
     pub status: u16,
     pub message: &'static str,
+    /// The message in JSON, as it is answered.
+    pub body: &'static str,
     /// `x-amzn-ErrorType`.
     pub error_type: &'static str,
+}
+
+/// A message to the caller, and the same in JSON.
+struct Message {
+    text: &'static str,
+    json: &'static str,
+}
+
+/// Messages are written into JSON as they stand, so they have nothing to escape.
+macro_rules! message {
+    ($text:literal) => {
+        Message {
+            text: $text,
+            json: concat!("{\"message\":\"", $text, "\"}"),
+        }
+    };
 }
 
 const fn row(
@@ -146,7 +165,7 @@ const fn row(
     name: &'static str,
     response_type: &'static str,
     status: u16,
-    message: &'static str,
+    message: Message,
     error_type: &'static str,
 ) -> Row {
     Row {
@@ -154,59 +173,61 @@ const fn row(
         name,
         response_type,
         status,
-        message,
+        message: message.text,
+        body: message.json,
         error_type,
     }
 }
 
-const BAD: &str = "Bad Request";
+const BAD: Message = message!("Bad Request");
 const BAD_TYPE: &str = "BadRequestException";
-const FORBIDDEN: &str = "Forbidden";
+const FORBIDDEN: Message = message!("Forbidden");
 const FORBIDDEN_TYPE: &str = "ForbiddenException";
-const BUSY: &str = "Service Unavailable";
+const BUSY: Message = message!("Service Unavailable");
 const BUSY_TYPE: &str = "ServiceUnavailableException";
-const INTERNAL: &str = "Internal server error";
+const INTERNAL: Message = message!("Internal server error");
 const INTERNAL_TYPE: &str = "InternalServerErrorException";
-const NETWORK: &str = "Network error communicating with endpoint";
-const NO_TOKEN: &str = "Missing Authentication Token";
+const NETWORK: Message = message!("Network error communicating with endpoint");
+const NO_TOKEN: Message = message!("Missing Authentication Token");
 const NO_TOKEN_TYPE: &str = "MissingAuthenticationTokenException";
-const LARGE_HEAD: &str = "Request Header Fields Too Large";
+const LARGE_HEAD: Message = message!("Request Header Fields Too Large");
 const LARGE_HEAD_TYPE: &str = "RequestHeaderFieldsTooLargeException";
 
 /// All refusals, in the order of [`Reason`].
 #[rustfmt::skip]
-pub const TABLE: [Row; 31] = [
+pub const TABLE: [Row; 32] = [
     row(Reason::Malformed,            "malformed",              "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::AmbiguousLength,      "ambiguous-length",       "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
-    row(Reason::BadVersion,           "bad-version",            "DEFAULT_5XX",                  505, "HTTP Version Not Supported", "HttpVersionNotSupportedException"),
-    row(Reason::UriTooLong,           "uri-too-long",           "DEFAULT_4XX",                  414, "URI Too Long", "UriTooLongException"),
+    row(Reason::BadVersion,           "bad-version",            "DEFAULT_5XX",                  505, message!("HTTP Version Not Supported"), "HttpVersionNotSupportedException"),
+    row(Reason::UriTooLong,           "uri-too-long",           "DEFAULT_4XX",                  414, message!("URI Too Long"), "UriTooLongException"),
     row(Reason::HeadersTooLarge,      "headers-too-large",      "DEFAULT_4XX",                  431, LARGE_HEAD, LARGE_HEAD_TYPE),
-    row(Reason::SlowHead,             "slow-head",              "DEFAULT_4XX",                  408, "Request Timeout", "RequestTimeoutException"),
+    row(Reason::SlowHead,             "slow-head",              "DEFAULT_4XX",                  408, message!("Request Timeout"), "RequestTimeoutException"),
     row(Reason::BadHost,              "bad-host",               "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::BadTarget,            "bad-target",             "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::BadMethod,            "bad-method",             "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::BadBody,              "bad-body",               "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
-    row(Reason::RequestTooLarge,      "request-too-large",      "REQUEST_TOO_LARGE",            413, "Request Too Long", ""),
-    row(Reason::SlowBody,             "slow-body",              "DEFAULT_4XX",                  408, "Request Timeout", "RequestTimeoutException"),
+    row(Reason::RequestTooLarge,      "request-too-large",      "REQUEST_TOO_LARGE",            413, message!("Request Too Long"), ""),
+    row(Reason::SlowBody,             "slow-body",              "DEFAULT_4XX",                  408, message!("Request Timeout"), "RequestTimeoutException"),
     row(Reason::NoStage,              "no-stage",               "DEFAULT_4XX",                  403, FORBIDDEN, FORBIDDEN_TYPE),
     row(Reason::NoMethod,             "no-method",              "MISSING_AUTHENTICATION_TOKEN", 403, NO_TOKEN, NO_TOKEN_TYPE),
     row(Reason::KeyMissing,           "key-missing",            "INVALID_API_KEY",              403, FORBIDDEN, FORBIDDEN_TYPE),
     row(Reason::KeyUnknown,           "key-unknown",            "INVALID_API_KEY",              403, FORBIDDEN, FORBIDDEN_TYPE),
     row(Reason::KeyDisabled,          "key-disabled",           "INVALID_API_KEY",              403, FORBIDDEN, FORBIDDEN_TYPE),
     row(Reason::KeyNotInPlan,         "key-not-in-plan",        "INVALID_API_KEY",              403, FORBIDDEN, FORBIDDEN_TYPE),
-    row(Reason::Throttled,            "throttled",              "THROTTLED",                    429, "Too Many Requests", "TooManyRequestsException"),
-    row(Reason::QuotaExceeded,        "quota-exceeded",         "QUOTA_EXCEEDED",               429, "Limit Exceeded", "LimitExceededException"),
+    row(Reason::Throttled,            "throttled",              "THROTTLED",                    429, message!("Too Many Requests"), "TooManyRequestsException"),
+    row(Reason::QuotaExceeded,        "quota-exceeded",         "QUOTA_EXCEEDED",               429, message!("Limit Exceeded"), "LimitExceededException"),
     row(Reason::LedgerBusy,           "ledger-busy",            "DEFAULT_5XX",                  503, BUSY, BUSY_TYPE),
     row(Reason::LedgerFailed,         "ledger-failed",          "DEFAULT_5XX",                  503, BUSY, BUSY_TYPE),
-    row(Reason::UnsupportedMediaType, "unsupported-media-type", "UNSUPPORTED_MEDIA_TYPE",       415, "Unsupported Media Type", BAD_TYPE),
+    row(Reason::UnsupportedMediaType, "unsupported-media-type", "UNSUPPORTED_MEDIA_TYPE",       415, message!("Unsupported Media Type"), BAD_TYPE),
     row(Reason::Misconfigured,        "misconfigured",          "API_CONFIGURATION_ERROR",      500, INTERNAL, INTERNAL_TYPE),
-    row(Reason::IntegrationTimeout,   "integration-timeout",    "INTEGRATION_TIMEOUT",          504, "Endpoint request timed out", INTERNAL_TYPE),
+    row(Reason::IntegrationTimeout,   "integration-timeout",    "INTEGRATION_TIMEOUT",          504, message!("Endpoint request timed out"), INTERNAL_TYPE),
     row(Reason::UpstreamName,         "upstream-name",          "INTEGRATION_FAILURE",          504, NETWORK, INTERNAL_TYPE),
     row(Reason::UpstreamAddress,      "upstream-address",       "API_CONFIGURATION_ERROR",      500, INTERNAL, INTERNAL_TYPE),
     row(Reason::UpstreamConnect,      "upstream-connect",       "INTEGRATION_FAILURE",          504, NETWORK, INTERNAL_TYPE),
     row(Reason::UpstreamTls,          "upstream-tls",           "INTEGRATION_FAILURE",          504, NETWORK, INTERNAL_TYPE),
     row(Reason::UpstreamAnswer,       "upstream-answer",        "INTEGRATION_FAILURE",          504, NETWORK, INTERNAL_TYPE),
     row(Reason::Internal,             "internal",               "DEFAULT_5XX",                  500, INTERNAL, INTERNAL_TYPE),
+    row(Reason::TooManyConnections,   "too-many-connections",   "DEFAULT_5XX",                  503, BUSY, BUSY_TYPE),
 ];
 
 impl Reason {
@@ -316,8 +337,7 @@ impl GatewayResponses {
 
 /// AWS's usual form: a message in JSON, the error's type and the request's ids in headers.
 fn standard(row: &Row, ids: &RequestIds) -> Response<Body> {
-    let text = ["{\"message\":\"", row.message, "\"}"].concat();
-    let mut response = Response::new(Body::full(Bytes::from(text)));
+    let mut response = Response::new(Body::full(Bytes::from_static(row.body.as_bytes())));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     ids.stamp(headers);
@@ -332,6 +352,20 @@ fn too_large(bytes_max: u64) -> Response<Body> {
     let content_type = HeaderValue::from_static("text; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
+}
+
+/// The answer to a connection over the cap, to be written as it is: no request is read from it.
+pub fn turned_away() -> String {
+    let row = Reason::TooManyConnections.row();
+    format!(
+        "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\n{X_AMZN_ERROR_TYPE}: {}\r\n\
+        content-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n{}",
+        row.status,
+        row.message,
+        row.error_type,
+        row.body.len(),
+        row.body
+    )
 }
 
 /// Whole seconds to wait, rounded up, at least one.
@@ -370,8 +404,10 @@ mod tests {
         for (index, row) in TABLE.iter().enumerate() {
             assert_eq!(row.reason as usize, index, "{}", row.name);
             assert!(StatusCode::from_u16(row.status).is_ok());
+            let body: serde_json::Value = serde_json::from_str(row.body).unwrap();
+            assert_eq!(body, serde_json::json!({ "message": row.message }));
         }
-        assert_eq!(Reason::Internal as usize + 1, TABLE.len());
+        assert_eq!(Reason::TooManyConnections as usize + 1, TABLE.len());
     }
 
     #[tokio::test]

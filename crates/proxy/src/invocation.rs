@@ -13,6 +13,7 @@ use crate::key_index::KeyId;
 use crate::net::connection::Peer;
 use crate::route::{MethodIndex, Spans};
 use crate::snapshot::{Plan, Stage};
+use crate::stage;
 
 /// A call. Filled in as it makes its way; what is absent was not reached.
 #[derive(Clone)]
@@ -132,11 +133,20 @@ impl Invocation {
         }
     }
 
-    /// `$context.path`, in pieces: with the stage, without the query.
+    /// `$context.path`, in pieces: as it came, from the stage on, without the query.
     pub fn context_path(&self) -> [&str; 3] {
-        match (&self.stage, self.routed_path()) {
-            (Some(stage), Some(path)) => ["/", &stage.name, path],
-            _ => [self.uri.path(), "", ""],
+        let whole = self.uri.path();
+        let below = match self.route.as_ref().map(|route| &route.path) {
+            Some(RoutedPath::InUri(range)) => whole.get(range.clone()),
+            // Routed by another spelling, or not at all.
+            Some(RoutedPath::Made(_)) | None => {
+                let host = self.host.as_ref().and_then(|host| host.to_str().ok());
+                stage::named(host.unwrap_or_default(), whole).map(|named| named.path)
+            }
+        };
+        match (&self.stage, below) {
+            (Some(stage), Some(below)) => ["/", &stage.name, below],
+            _ => [whole, "", ""],
         }
     }
 }
@@ -217,6 +227,58 @@ impl RequestIds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
+    use crate::snapshot::StageIndex;
+
+    fn call(host: &'static str, uri: &'static str) -> Invocation {
+        let request = Request::get(uri).header(HOST, host).body(()).unwrap();
+        let address = "127.0.0.1:80".parse().unwrap();
+        let peer = Arc::new(Peer::new(address, address, false));
+        let ids = RequestIds::new([0; 27]);
+        Invocation::new(&request, &peer, ids, Instant::now(), 0)
+    }
+
+    fn prod() -> Arc<Stage> {
+        Arc::new(Stage {
+            index: StageIndex(0),
+            api_id: "abc123".into(),
+            name: "prod".into(),
+            deployment_id: "d1".into(),
+            variables: Default::default(),
+            deployed: Default::default(),
+            throttles: Vec::new(),
+            stats: Metrics::new(1).stage("abc123", "prod"),
+        })
+    }
+
+    #[test]
+    fn the_context_path_is_as_it_came_from_the_stage_on() {
+        let own = "abc123.execute-api.test";
+        for (host, uri, routed, expected) in [
+            (own, "/prod//open/a/b?c=d", "/open/a/b", "/prod//open/a/b"),
+            (own, "/prod/x/../a", "/a", "/prod/x/../a"),
+            (own, "/prod", "/", "/prod"),
+            (
+                "localhost:80",
+                "/abc123/prod//a%2Fb/",
+                "/a%2Fb/",
+                "/prod//a%2Fb/",
+            ),
+        ] {
+            let mut call = call(host, uri);
+            call.stage = Some(prod());
+            assert_eq!(call.context_path().concat(), expected, "not routed");
+            call.set_route(0, routed, Spans::new());
+            assert_eq!(call.context_path().concat(), expected);
+            assert_eq!(call.routed_path(), Some(routed));
+        }
+        let mut call = call("localhost", "/abc123/prod/a/b?c");
+        assert_eq!(call.context_path().concat(), "/abc123/prod/a/b");
+        call.stage = Some(prod());
+        let uri = call.uri.clone();
+        call.set_route(0, &uri.path()["/abc123/prod".len()..], Spans::new());
+        assert_eq!(call.context_path().concat(), "/prod/a/b");
+    }
 
     #[test]
     fn ids_have_the_shape_of_aws() {

@@ -196,6 +196,8 @@ impl Metrics {
     /// A connection over the cap.
     pub fn client_turned_away(&self, worker: usize) {
         add(&self.worker(worker).clients.turned_away, 1);
+        let reason = Reason::TooManyConnections as usize;
+        add(&self.worker(worker).refusals[reason], 1);
     }
 
     /// A message that hyper could not read.

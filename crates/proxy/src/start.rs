@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +15,7 @@ use tollgate_entity::ThrottleSettings;
 use tollgate_limiter::clock::{Clock, SystemClock};
 use tollgate_limiter::period::Day;
 use tollgate_limiter::{Counters, RateTable, Slot, Start, Ticks};
-use tollgate_store::{LedgerError, LedgerWriter, Store, StoreError, boot};
+use tollgate_store::{LastStamp, LedgerError, LedgerWriter, Store, StoreError, boot};
 
 use crate::access_log::{AccessLog, Recorder, Target};
 use crate::admission::{Limiter, MethodBuckets};
@@ -109,7 +110,7 @@ impl DataPlane {
         };
 
         let ledger = store.ledger().writer()?;
-        let Past { ticks_at_start, start, last_day } = Past::read(&ledger)?;
+        let Past { ticks_at_start, start, last_day } = Past::read(&ledger);
         let time = Arc::new(Time::start(ticks_at_start));
         let counters = Arc::new(Counters::new());
         let rates = Arc::new(RateTable::new());
@@ -203,17 +204,25 @@ struct Past {
 }
 
 impl Past {
-    fn read(ledger: &LedgerWriter) -> Result<Past, LedgerError> {
-        let Some(alive) = ledger.alive()? else {
-            return Ok(Past { ticks_at_start: Ticks(0), start: Start::Full, last_day: Day(0) });
-        };
+    fn read(ledger: &LedgerWriter) -> Past {
         let wall_ms = SystemClock::start(Ticks(0)).wall_ms();
-        let absence = Absence::since(&alive, wall_ms, boot::boot_ms(), boot::boot_id().as_deref());
-        Ok(Past {
-            ticks_at_start: absence.ticks_at_start,
-            start: Start::EmptyAt(absence.alive_until),
-            last_day: Day::of_wall_ms(alive.until_wall_ms),
-        })
+        match ledger.last_stamp() {
+            LastStamp::None => Past { ticks_at_start: Ticks(0), start: Start::Full, last_day: Day(0) },
+            LastStamp::Alive(alive) => {
+                let absence = Absence::since(alive, wall_ms, boot::boot_ms(), boot::boot_id().as_deref());
+                Past {
+                    ticks_at_start: absence.ticks_at_start,
+                    start: Start::EmptyAt(absence.alive_until),
+                    last_day: Day::of_wall_ms(alive.until_wall_ms),
+                }
+            }
+            // It may have lived until this moment.
+            LastStamp::Unknown => Past {
+                ticks_at_start: Ticks(1),
+                start: Start::EmptyAt(Ticks(1)),
+                last_day: Day::of_wall_ms(wall_ms),
+            },
+        }
     }
 }
 
@@ -249,14 +258,23 @@ fn start_builder(
 }
 
 /// Runs a future to its end on a thread with a runtime of its own.
-fn on_a_thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+fn on_a_thread(name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(StartError::Thread)?;
+    let run = move || {
+        let work = AssertUnwindSafe(|| runtime.block_on(work));
+        if catch_unwind(work).is_err() {
+            // Without this thread, changes would be acknowledged that nobody adopts, or calls let through
+            // that nobody counts. A sudden end is safe: that is what recovery is for.
+            tracing::error!("{name} panicked, which is a bug: the process ends");
+            std::process::abort();
+        }
+    };
     std::thread::Builder::new()
         .name(name.into())
-        .spawn(move || runtime.block_on(work))
+        .spawn(run)
         .map_err(StartError::Thread)
 }
 
@@ -284,7 +302,7 @@ impl DataPlaneFigures {
         drop(snapshot);
         let ledger = self.state.limiter.writer.figures();
         let load = |figure: &std::sync::atomic::AtomicU64| figure.load(Ordering::Relaxed);
-        let waiting = self.state.waiting.len() as u64;
+        let waiting = self.state.waiting.calls() as u64;
         single(&mut text, "tollgate_ledger_waiting", "gauge", "Calls that wait for a reservation.", waiting);
         single(&mut text, "tollgate_ledger_counters", "gauge", "Counters that the writer keeps in memory.", load(&ledger.active));
         single(&mut text, "tollgate_ledger_batches_total", "counter", "Batches written to the ledger.", load(&ledger.batches));

@@ -27,6 +27,10 @@ impl Now {
     }
 }
 
+/// The process ends; and whether everything is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Settled(pub bool);
+
 /// Ticks and trusted wall time for everybody; the guard is fed by the writer.
 pub struct Time {
     clock: SystemClock,
@@ -65,9 +69,11 @@ impl Time {
         }
     }
 
-    /// The stamp that says until when this process may live, from now.
-    pub fn alive(&self, ahead_ms: i64) -> Alive {
+    /// The stamp that says until when this process may live: a little ahead, or now when it ends.
+    pub fn alive(&self, end: Option<Settled>) -> Alive {
+        let ahead_ms = if end.is_some() { 0 } else { ALIVE_AHEAD_MS };
         Alive {
+            is_settled: end.is_some_and(|settled| settled.0),
             until_wall_ms: self.clock.wall_ms() + ahead_ms,
             until_boot_ms: boot::boot_ms().map(|ms| ms.saturating_add_signed(ahead_ms)),
             boot_id: boot::boot_id(),
@@ -114,7 +120,7 @@ mod tests {
     use super::*;
 
     fn alive(until_wall_ms: i64, until_boot_ms: Option<u64>) -> Alive {
-        Alive { until_wall_ms, until_boot_ms, boot_id: Some("b".into()) }
+        Alive { until_wall_ms, until_boot_ms, boot_id: Some("b".into()), is_settled: false }
     }
 
     #[test]

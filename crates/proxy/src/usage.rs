@@ -10,10 +10,10 @@ use tollgate_limiter::clock::WallGuard;
 use tollgate_limiter::period::Day;
 use tollgate_limiter::reserve::{self, Batch, Failure, Load, Past, Reserve};
 use tollgate_limiter::{Counters, NoUnit, Slot};
-use tollgate_store::{FlushRequest, FlushRequests, LedgerBatch, LedgerError, LedgerWriter};
+use tollgate_store::{Alive, FlushRequest, FlushRequests, LastStamp, LedgerError, LedgerWriter};
 
 use crate::book::{Adoption, Book};
-use crate::time::Time;
+use crate::time::{Settled, Time};
 use crate::waiting::Waiting;
 
 /// How often the writer looks at the clock when nothing happens.
@@ -116,6 +116,7 @@ pub struct Writer {
     /// Counters of which a crash left reservations that no row accounts for; none before the first adoption.
     unsettled: Option<Vec<Slot>>,
     alive_at: Option<Instant>,
+    stamp_failed: bool,
     started: Instant,
 }
 
@@ -155,6 +156,7 @@ pub fn writer(
         needed: Vec::new(),
         unsettled: None,
         alive_at: None,
+        stamp_failed: false,
         started: Instant::now(),
     };
     (writer, handle)
@@ -163,6 +165,7 @@ pub fn writer(
 impl Writer {
     /// Serves until told to stop, then gives back, writes, and ends.
     pub async fn run(mut self) {
+        self.say_alive();
         loop {
             let taken = self.wait().await;
             self.time.sample(&mut self.guard);
@@ -175,7 +178,7 @@ impl Writer {
                 true => return self.close(),
                 false => self.rounds(),
             }
-            self.say_alive(crate::time::ALIVE_AHEAD_MS);
+            self.say_alive();
         }
     }
 
@@ -243,7 +246,10 @@ impl Writer {
             match self.past(load) {
                 Ok(past) => self.reserve.recover(&self.counters, now, load, &past),
                 // What cannot be read cannot be trusted to be written either.
-                Err(error) => return self.fail(&error),
+                Err(error) => {
+                    self.reserve.failed(now, Failure::Poison);
+                    return self.fail(&error);
+                }
             }
         }
         let batch = self.reserve.next_batch(&self.counters, now);
@@ -315,13 +321,16 @@ impl Writer {
             let terms = self.book.terms(slot);
             self.reserve.terms(&self.counters, slot, terms);
         }
-        if self.unsettled.is_none() {
+        if self.unsettled.is_none() && self.book.knows_plans() {
             self.unsettled = Some(self.find_unsettled());
         }
     }
 
     /// What a crash left: reports shall show at once what was written off.
     fn find_unsettled(&mut self) -> Vec<Slot> {
+        if matches!(self.ledger.last_stamp(), LastStamp::Alive(Alive { is_settled: true, .. })) {
+            return Vec::new();
+        }
         let mut names = Vec::new();
         let today = i32::from(self.now().day.0);
         let looked = self.ledger.unsettled(today, |plan, key| names.push((plan.to_owned(), key.to_owned())));
@@ -370,34 +379,38 @@ impl Writer {
     fn close(mut self) {
         let until = Instant::now() + CLOSE_WAIT;
         self.reserve.close();
-        loop {
+        let is_settled = loop {
             self.rounds();
-            let is_done = self.reserve.due_in_ms(self.now()).is_none();
             let has_failed = self.figures.failed.load(Ordering::Acquire);
-            if is_done && !has_failed {
-                break;
-            }
             if has_failed || Instant::now() >= until {
                 tracing::error!("not all usage could be written before the end; what was reserved is written off at the next start");
-                break;
+                break false;
+            }
+            if self.reserve.due_in_ms(self.now()).is_none() {
+                break true;
             }
             std::thread::sleep(TICK);
-        }
-        self.alive_at = None;
-        self.say_alive(0);
+        };
+        self.stamp(Some(Settled(is_settled)));
     }
 
-    /// Writes until when the process lives; on a failing disk the last stamp simply grows old.
-    fn say_alive(&mut self, ahead_ms: i64) {
-        let is_due = self.alive_at.is_none_or(|at| at.elapsed() >= ALIVE_EVERY);
-        if !is_due || self.figures.failed.load(Ordering::Acquire) {
-            return;
+    /// Says every second that the process lives.
+    fn say_alive(&mut self) {
+        if self.alive_at.is_none_or(|at| at.elapsed() >= ALIVE_EVERY) {
+            self.alive_at = Some(Instant::now());
+            self.stamp(None);
         }
-        self.alive_at = Some(Instant::now());
-        let alive = Some(self.time.alive(ahead_ms));
-        match self.ledger.write(&LedgerBatch { alive, ..LedgerBatch::default() }) {
-            Ok(()) | Err(LedgerError::Full) => {}
-            Err(error) => self.fail(&error),
+    }
+
+    fn stamp(&mut self, end: Option<Settled>) {
+        let said = self.ledger.say_alive(&self.time.alive(end));
+        match (said, self.stamp_failed) {
+            (Ok(()), _) => self.stamp_failed = false,
+            (Err(_), true) => {}
+            (Err(error), false) => {
+                self.stamp_failed = true;
+                tracing::error!(%error, "usage.alive cannot be written: after a crash now, throttles would begin too full");
+            }
         }
     }
 

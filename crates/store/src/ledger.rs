@@ -6,6 +6,7 @@
 //! on the disk, and a second try that succeeds proves nothing. A poisoned ledger is never written
 //! again by this process; a marker file makes the next start rewrite it into a new file first.
 
+mod alive;
 mod flush;
 mod query;
 mod rebuild;
@@ -21,10 +22,12 @@ use crate::database::{Database, Fault, FaultKind, Schema};
 use crate::directory::Directory;
 use crate::reader::Readers;
 
+use alive::AliveFile;
 use flush::FlushDesk;
 pub use flush::{FlushRequest, FlushRequests};
 pub use query::{DayUsage, KeyUsage, UsageListed, UsagePage};
-pub use writer::{AccountRow, Alive, LedgerBatch, LedgerWriter, UsedRow};
+pub use alive::{Alive, LastStamp};
+pub use writer::{AccountRow, LedgerBatch, LedgerWriter, UsedRow};
 
 /// `usage.db`: "TGus" as an SQLite application id.
 const USAGE: Schema = Schema {
@@ -80,6 +83,9 @@ struct Shared {
     writer_taken: AtomicBool,
     desk: FlushDesk,
     poisoned: AtomicBool,
+    /// Until when this process may live, and what the one before said.
+    stamp: Mutex<AliveFile>,
+    last_stamp: LastStamp,
     directory: Arc<Directory>,
 }
 
@@ -93,12 +99,17 @@ impl Ledger {
             tracing::warn!(path = %path.display(), "the usage ledger is missing and begins anew: all quotas are whole again");
         }
         let writer = open_writer(&path)?;
+        let alive = directory.file("usage.alive");
+        let (stamp, last_stamp) = AliveFile::open(&alive, existed)
+            .map_err(|source| OpenError::NotWritable { path: alive, source })?;
         Ok(Ledger(Arc::new(Shared {
             readers: Readers::new(path, READERS_MAX),
             writer: Mutex::new(writer),
             writer_taken: AtomicBool::new(false),
             desk: FlushDesk::default(),
             poisoned: AtomicBool::new(false),
+            stamp: Mutex::new(stamp),
+            last_stamp,
             directory,
         })))
     }

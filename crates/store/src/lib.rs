@@ -59,7 +59,7 @@ pub use document::Document;
 pub use error::StoreError;
 pub use feed::{Change, Feed};
 pub use ledger::{
-    AccountRow, Alive, DayUsage, FlushRequest, FlushRequests, KeyUsage, Ledger, LedgerBatch,
+    AccountRow, Alive, DayUsage, FlushRequest, FlushRequests, KeyUsage, LastStamp, Ledger, LedgerBatch,
     LedgerError, LedgerWriter, UsageListed, UsagePage, UsedRow,
 };
 pub use reader::{Listed, Page, Reader};

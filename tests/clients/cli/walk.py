@@ -42,7 +42,7 @@ class Shell:
         if key is not None:
             command += ["-H", f"x-api-key: {key}"]
         answers = subprocess.run(command, capture_output=True, text=True).stdout
-        heads = re.split(r"(?m)^(?=HTTP/1\.1 )", answers)[1:]
+        heads = re.split(r"(?=HTTP/1\.1 \d{3})", answers)[1:]
         return [answer(head) for head in heads]
 
 

@@ -17,17 +17,17 @@ check = Checks()
 MOCK = {"application/json": '{"statusCode": 200}'}
 
 
-def refused(name, client, exception, status, message, operation, **arguments):
+def refused(what, /, client, exception, status, message, operation, **arguments):
     """The call must end in this modelled exception with this text; a text of None may be anything."""
     try:
         answer = operation(**arguments)
     except ClientError as error:
         seen = (error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Message"])
         modelled = getattr(client.exceptions, exception, None)
-        check(f"{name}: class", modelled is None or isinstance(error, modelled), type(error).__name__)
-        check.equal(name, seen, (exception, status, seen[2] if message is None else message))
+        check(f"{what}: class", modelled is None or isinstance(error, modelled), type(error).__name__)
+        check.equal(what, seen, (exception, status, seen[2] if message is None else message))
     else:
-        check(name, False, f"not refused: {answer}")
+        check(what, False, f"not refused: {answer}")
 
 
 def without_metadata(answer):
@@ -75,7 +75,7 @@ def core(client, gateway, upstream):
     check.equal("without embed", client.get_resources(restApiId=api_id)["items"][1]["resourceMethods"], {"GET": {}})
     deployment = client.create_deployment(restApiId=api_id, stageName="prod", description="first")
     stage = client.get_stage(restApiId=api_id, stageName="prod")
-    check.equal("get_stage", (stage["deploymentId"], stage["methodSettings"], stage["cacheClusterStatus"], stage["tags"]), (deployment["id"], {}, "NOT_AVAILABLE", {}))
+    check.equal("get_stage", (stage["deploymentId"], stage["methodSettings"], stage["cacheClusterStatus"]), (deployment["id"], {}, "NOT_AVAILABLE"))
     plan = client.create_usage_plan(
         name="plan", throttle={"rateLimit": 100.5, "burstLimit": 200}, quota={"limit": 3, "period": "WEEK", "offset": 1},
         apiStages=[{"apiId": api_id, "stage": "prod", "throttle": {"/pets/GET": {"rateLimit": 50.0, "burstLimit": 60}}}],

@@ -40,7 +40,7 @@ resource "aws_api_gateway_rest_api" "library" {
 resource "aws_api_gateway_resource" "books" {
   rest_api_id = aws_api_gateway_rest_api.library.id
   parent_id   = aws_api_gateway_rest_api.library.root_resource_id
-  path_part   = local.second ? "volumes" : "books"
+  path_part   = "books"
 }
 
 resource "aws_api_gateway_resource" "book" {
@@ -52,7 +52,7 @@ resource "aws_api_gateway_resource" "book" {
 resource "aws_api_gateway_resource" "rest" {
   rest_api_id = aws_api_gateway_rest_api.library.id
   parent_id   = aws_api_gateway_rest_api.library.root_resource_id
-  path_part   = "{proxy+}"
+  path_part   = local.second ? "{rest+}" : "{proxy+}"
 }
 
 resource "aws_api_gateway_method" "list" {

@@ -61,8 +61,9 @@ class Terraform:
 
 def trouble(output):
     """What went wrong or what would change, without the rest."""
-    lines = [line.strip() for line in output.splitlines() if re.search(r"Error|Exception|must be|will be|^\s*[~+-] ", line)]
-    return " | ".join(lines[:40]) or output[-300:]
+    errors = re.findall(r"Error: [^\n]*(?:\n[^\n]*Exception[^\n]*)*", output)
+    changes = [line.strip() for line in output.splitlines() if re.search(r"must be|will be|^\s*[~+-] ", line)]
+    return " | ".join(errors or changes[:40]) or output[-300:]
 
 
 def call(gateway, path, key):

@@ -5,7 +5,7 @@ pub mod sigv4;
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -13,6 +13,8 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::OwnedSemaphorePermit;
+use tollgate_store::AccessKey;
 
 use crate::Control;
 use crate::error::Error;
@@ -22,25 +24,34 @@ use crate::extract::Caller;
 pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Seconds within which a body must have arrived.
 pub const BODY_WAIT_S_MAX: u64 = 30;
+/// Bytes of all bodies together at most; a call keeps its share until it is answered.
+pub const BODIES_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Seconds that a call waits for its share of them.
+pub const BODIES_WAIT_S_MAX: u64 = 10;
 
-/// The layer every call passes: reads the body, finds out who calls, lets nobody else through.
+/// The layer every call passes: finds out who calls, reads the body, lets nobody else through.
 pub async fn authenticate(
     State(control): State<Control>,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
     let (mut parts, body) = request.into_parts();
-    let who;
-    let bytes;
-    if control.settings.auth {
+    let signed = if control.settings.auth {
         let claim = sigv4::claim(&parts, control.now())?;
-        bytes = read(&parts, body).await?;
-        who = verified(&control, claim, &parts, &bytes).await?;
+        let key = look_up(&control, &claim, &parts).await?;
+        Some((claim, key))
     } else {
         local::check(&parts.headers)?;
-        bytes = read(&parts, body).await?;
-        who = "anonymous".to_owned();
-    }
+        None
+    };
+    let (bytes, _share) = read(&control, &parts, body).await?;
+    let who = match signed {
+        Some((claim, key)) => {
+            claim.fits(&parts, &bytes, key.secret.expose())?;
+            key.id
+        }
+        None => "anonymous".to_owned(),
+    };
     if let Some(caller) = parts.extensions.get_mut::<Caller>() {
         caller.who = who;
     }
@@ -49,37 +60,53 @@ pub async fn authenticate(
         .await)
 }
 
-/// Checks the signature with the secret of the key it names; an unknown key costs as much as a wrong secret.
-async fn verified(
+/// The access key that a call names. Who names none of ours is refused before a byte of the body is read.
+///
+/// That a key exists is not hidden: the two refusals have different names, as on AWS, and a wrong secret costs
+/// the reading and hashing of the body besides. What a secret is, is: its signature is computed and compared in
+/// the same time whatever the secret, and a stranger's too, so that without a body both refusals take as long.
+async fn look_up(
     control: &Control,
-    claim: sigv4::Claim,
+    claim: &sigv4::Claim,
     parts: &Parts,
-    body: &[u8],
-) -> Result<String, Error> {
+) -> Result<AccessKey, Error> {
     let id = claim.access_key_id.clone();
     let known = control
         .store
         .read(move |reader| reader.access_key(&id))
         .await?;
-    let fits = claim.fits(
-        parts,
-        body,
-        known.as_ref().map_or("", |key| key.secret.expose()),
-    );
-    match known {
-        None => Err(Error::UnrecognizedClient),
-        Some(key) => fits.map(|()| key.id),
-    }
+    known.ok_or_else(|| {
+        drop(claim.fits(parts, b"", ""));
+        Error::UnrecognizedClient
+    })
 }
 
-async fn read(parts: &Parts, body: Body) -> Result<Bytes, Error> {
+/// Reads the body within its share of `BODIES_BYTES_MAX`: its length, or the most it can be if it has not said.
+async fn read(
+    control: &Control,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Error> {
     let announced = parts
         .headers
         .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(Error::RequestTooLarge(BODY_BYTES_MAX));
     }
+    if body.is_end_stream() {
+        return Ok((Bytes::new(), None));
+    }
+    let most = u32::try_from(announced.unwrap_or(BODY_BYTES_MAX)).unwrap_or(u32::MAX);
+    let share = control.bodies.clone().acquire_many_owned(most);
+    let share = match tokio::time::timeout(Duration::from_secs(BODIES_WAIT_S_MAX), share).await {
+        Ok(Ok(share)) => share,
+        Ok(Err(_)) | Err(_) => {
+            return Err(Error::ServiceUnavailable(
+                "Too many large calls are being read; nothing was changed.".to_owned(),
+            ));
+        }
+    };
     let whole = Limited::new(body, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(Duration::from_secs(BODY_WAIT_S_MAX), whole).await {
         Err(_) => Err(Error::RequestTimeout(BODY_WAIT_S_MAX)),
@@ -89,7 +116,7 @@ async fn read(parts: &Parts, body: Body) -> Result<Bytes, Error> {
         Ok(Err(error)) => Err(Error::bad_request(format!(
             "The request body could not be read: {error}"
         ))),
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Ok(whole)) => Ok((whole.to_bytes(), Some(share))),
     }
 }
 

@@ -1,11 +1,16 @@
 //! Tests of the layers around the operations: who may call, what cannot be called, how large a call may be.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::body::Body;
+use bytes::Bytes;
 use http::Request;
+use http_body_util::{BodyExt, Full};
 use tollgate_entity::Timestamp;
 use tollgate_store::{AccessKey, Audit, StoreOptions};
 
-use super::{BODY_BYTES_MAX, sigv4};
+use super::{BODIES_BYTES_MAX, BODIES_WAIT_S_MAX, BODY_BYTES_MAX, sigv4};
 use crate::ControlSettings;
 use crate::testing::{Answer, Gateway, START};
 
@@ -251,6 +256,61 @@ async fn a_body_beyond_the_limit_is_refused_announced_or_not() {
     );
     let padded = format!("{{{}}}", " ".repeat(BODY_BYTES_MAX - 2));
     gateway.call("POST", "/apikeys", padded).await.ok(201);
+}
+
+/// A signed call, and whether anybody has read its body.
+fn watched(id: &str, secret: &str) -> (Request<Body>, Arc<AtomicBool>) {
+    let mut request = request("POST", "/apikeys", "{}");
+    sigv4::sign(&mut request, id, secret, "eu-west-3", Timestamp(START)).unwrap();
+    let read = Arc::new(AtomicBool::new(false));
+    let noted = read.clone();
+    let request = request.map(|body| {
+        Body::new(Full::new(Bytes::from(body)).map_frame(move |frame| {
+            noted.store(true, Ordering::Relaxed);
+            frame
+        }))
+    });
+    (request, read)
+}
+
+#[tokio::test]
+async fn the_body_of_a_stranger_is_not_read() {
+    let (gateway, key) = guarded();
+    let (unknown, read) = watched("AKIANOSUCHKEY", key.secret.expose());
+    let answer = gateway.send(unknown).await;
+    answer.refused(
+        403,
+        "UnrecognizedClientException",
+        "The security token included in the request is invalid.",
+    );
+    assert!(!read.load(Ordering::Relaxed));
+    let (known, read) = watched(&key.id, key.secret.expose());
+    gateway.send(known).await.ok(201);
+    assert!(read.load(Ordering::Relaxed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_share_a_room_and_wait_for_it_no_longer_than_said() {
+    let gateway = Gateway::new();
+    let bodies = gateway.control.bodies.clone();
+    let rest = bodies.available_permits();
+    assert_eq!(rest, BODIES_BYTES_MAX);
+    let others = bodies.clone().acquire_many_owned(u32::try_from(rest).unwrap() - 1);
+    let others = others.await.unwrap();
+    let started = tokio::time::Instant::now();
+    let waited = gateway.call("POST", "/apikeys", "{}").await;
+    assert!(waited.headers.contains_key("retry-after"));
+    waited.refused(
+        503,
+        "ServiceUnavailableException",
+        "Too many large calls are being read; nothing was changed.",
+    );
+    assert!(started.elapsed().as_secs() >= BODIES_WAIT_S_MAX);
+    // What has no body needs no room, and room comes back.
+    gateway.get("/apikeys").await.ok(200);
+    drop(others);
+    gateway.call("POST", "/apikeys", "{}").await.ok(201);
+    assert_eq!(bodies.available_permits(), BODIES_BYTES_MAX);
 }
 
 #[tokio::test]

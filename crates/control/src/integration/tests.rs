@@ -368,3 +368,15 @@ async fn bad_patches_are_refused_and_change_nothing() {
         .missing("Invalid parameter name specified");
     test.gateway.get(&test.integration).await.is(200, before);
 }
+
+#[tokio::test]
+async fn a_mock_forgets_what_it_is_told_of_an_upstream() {
+    let test = Test::new().await;
+    let mock = test.gateway.put(&test.integration, json!({"type": "MOCK"}));
+    let mock = mock.await.ok(201);
+    let changes = [
+        ("replace", "/uri", Some("http://example.com")),
+        ("replace", "/httpMethod", Some("GET")),
+    ];
+    test.patch(&changes).await.is(200, mock);
+}

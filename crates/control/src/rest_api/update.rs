@@ -20,8 +20,8 @@ impl Patch for RestApi {
         replace("/disableExecuteApiEndpoint",    |api, new| new.set(&mut api.disable_execute_api_endpoint)),
         replace("/minimumCompressionSize",       patch_compression),
         replace("/policy",                       |_, new| check_policy(new.value())),
-        replace("/securityPolicy",               |api, new| { api.security_policy = one_of(new, "securityPolicy", &SECURITY_POLICIES)?; Ok(()) }),
-        replace("/endpointAccessMode",           |api, new| { api.endpoint_access_mode = one_of(new, "endpointAccessMode", &ENDPOINT_ACCESS_MODES)?; Ok(()) }),
+        replace("/securityPolicy",               |api, new| { api.security_policy = new.one_of("securityPolicy", &SECURITY_POLICIES)?; Ok(()) }),
+        replace("/endpointAccessMode",           |api, new| { api.endpoint_access_mode = new.one_of("endpointAccessMode", &ENDPOINT_ACCESS_MODES)?; Ok(()) }),
         replace("/endpointConfiguration/ipAddressType", patch_ip_address_type),
         entry(  "/endpointConfiguration/types/{type}",  patch_endpoint_type),
         add(    "/endpointConfiguration/vpcEndpointIds", |api, new| { api.endpoint_configuration.vpc_endpoint_ids.push(new.text()?.to_owned()); Ok(()) }),
@@ -33,9 +33,7 @@ impl Patch for RestApi {
 
 /// What holds for every API, checked after all changes of a request.
 pub(super) fn check(api: &RestApi) -> Result<(), Error> {
-    if api.name.is_empty() {
-        return Err(Error::bad_request("API name cannot be an empty string"));
-    }
+    api.check_texts()?;
     if api.endpoint_configuration.types == ["PRIVATE"] {
         return Err(Error::bad_request(
             "The endpoint type PRIVATE is not supported yet. Use REGIONAL or EDGE.",
@@ -160,15 +158,4 @@ fn patch_media_type(api: &mut RestApi, new: &Patched<'_>) -> Result<(), Error> {
         _ => add_media_type(types, new.hole().to_owned()),
     }
     Ok(())
-}
-
-fn one_of(new: &Patched<'_>, member: &str, allowed: &[&str]) -> Result<Option<String>, Error> {
-    match new.value() {
-        None | Some("") => Ok(None),
-        Some(value) if allowed.contains(&value) => Ok(Some(value.to_owned())),
-        Some(_) => Err(Error::bad_request(format!(
-            "Invalid {member} specified. Valid options are {}",
-            allowed.join(",")
-        ))),
-    }
 }

@@ -452,11 +452,21 @@ async fn access_log_settings_come_and_go() {
             .await
             .bad("Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, /accessLogSettings/format]");
     }
-    let removed = stages
-        .patch(&[("remove", "/accessLogSettings", None)])
+    let remove = async |path: &str| {
+        let shown = stages.patch(&[("remove", path, None)]).await.ok(200);
+        shown.get("accessLogSettings").cloned()
+    };
+    assert_eq!(
+        remove("/accessLogSettings/format").await,
+        Some(json!({"destinationArn": other}))
+    );
+    stages
+        .patch(&[("remove", "/accessLogSettings/format", None)])
         .await
-        .ok(200);
-    assert!(removed.get("accessLogSettings").is_none());
+        .bad("Cannot remove method setting accessLogSettings/format because there is no method setting for this method ");
+    assert_eq!(remove("/accessLogSettings/destinationArn").await, None);
+    set("add", "/accessLogSettings/destinationArn", arn).await;
+    assert_eq!(remove("/accessLogSettings").await, None);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What UpdateStage can change, and its many wordings for what it cannot.
 
-use tollgate_entity::{MethodSetting, Stage};
+use tollgate_entity::{AccessLogSettings, MethodSetting, Stage};
 use tollgate_store::Reader;
 
 use super::{
@@ -61,6 +61,8 @@ impl Patch for Change {
         replace("/tracingEnabled",       |it, new| new.set(&mut it.stage.tracing_enabled)),
         set(    "/accessLogSettings/destinationArn", patch_log_destination),
         set(    "/accessLogSettings/format",         patch_log_format),
+        remove( "/accessLogSettings/destinationArn", |it, old| remove_log(it, old, |settings| settings.destination_arn.take())),
+        remove( "/accessLogSettings/format",         |it, old| remove_log(it, old, |settings| settings.format.take())),
         remove( "/accessLogSettings",                |it, _| { it.stage.access_log_settings = None; Ok(()) }),
         set(    "/variables/{variable_name}", set_variable),
         remove( "/variables/{variable_name}", remove_variable),
@@ -71,7 +73,7 @@ impl Patch for Change {
         remove( "/canarySettings",                              |_, _| Ok(())),
         replace("/{resourcePath}/{httpMethod}/metrics/enabled",       |it, new| new.set(&mut it.setting(new)?.metrics_enabled)),
         replace("/{resourcePath}/{httpMethod}/logging/dataTrace",     |it, new| new.set(&mut it.setting(new)?.data_trace_enabled)),
-        replace("/{resourcePath}/{httpMethod}/logging/loglevel",      |it, new| { it.setting(new)?.logging_level = one_of(new, "logging level", &["OFF", "ERROR", "INFO"])?; Ok(()) }),
+        replace("/{resourcePath}/{httpMethod}/logging/loglevel",      |it, new| { it.setting(new)?.logging_level = new.one_of("logging level", &["OFF", "ERROR", "INFO"])?; Ok(()) }),
         replace("/{resourcePath}/{httpMethod}/throttling/burstLimit", patch_burst),
         replace("/{resourcePath}/{httpMethod}/throttling/rateLimit",  patch_rate),
         replace("/{resourcePath}/{httpMethod}/caching/ttlInSeconds",  patch_cache_ttl),
@@ -91,7 +93,7 @@ fn patch_cache(change: &mut Change, new: &Patched<'_>) -> Result<(), Error> {
 }
 
 fn patch_cache_size(change: &mut Change, new: &Patched<'_>) -> Result<(), Error> {
-    change.stage.cache_cluster_size = one_of(new, "cache cluster size", &CACHE_CLUSTER_SIZES)?;
+    change.stage.cache_cluster_size = new.one_of("cache cluster size", &CACHE_CLUSTER_SIZES)?;
     Ok(())
 }
 
@@ -132,6 +134,20 @@ fn patch_log_format(change: &mut Change, new: &Patched<'_>) -> Result<(), Error>
         .access_log_settings
         .get_or_insert_default()
         .format = Some(format.to_owned());
+    Ok(())
+}
+
+/// Takes one of the two out, if it is there, and the settings with the last.
+fn remove_log(
+    change: &mut Change,
+    old: &Patched<'_>,
+    take: fn(&mut AccessLogSettings) -> Option<String>,
+) -> Result<(), Error> {
+    let settings = &mut change.stage.access_log_settings;
+    if settings.as_mut().and_then(take).is_none() {
+        return Err(no_setting(old.path));
+    }
+    settings.take_if(|left| *left == AccessLogSettings::default());
     Ok(())
 }
 
@@ -207,34 +223,27 @@ fn patch_cache_strategy(change: &mut Change, new: &Patched<'_>) -> Result<(), Er
         "SUCCEED_WITH_RESPONSE_HEADER",
         "SUCCEED_WITHOUT_RESPONSE_HEADER",
     ];
-    let strategy = one_of(new, "unauthorizedCacheControlHeaderStrategy", &known)?;
+    let strategy = new.one_of("unauthorizedCacheControlHeaderStrategy", &known)?;
     change
         .setting(new)?
         .unauthorized_cache_control_header_strategy = strategy;
     Ok(())
 }
 
-/// A value out of an enumeration; an empty one unsets the member.
-fn one_of(new: &Patched<'_>, what: &str, allowed: &[&str]) -> Result<Option<String>, Error> {
-    match new.value() {
-        None | Some("") => Ok(None),
-        Some(value) if allowed.contains(&value) => Ok(Some(value.to_owned())),
-        Some(_) => Err(Error::bad_request(format!(
-            "Invalid {what} specified. Must be one of: [{}]",
-            allowed.join(", ")
-        ))),
-    }
-}
-
 fn remove_setting(change: &mut Change, old: &Patched<'_>) -> Result<(), Error> {
     let key = old.path.strip_prefix('/').unwrap_or(old.path);
     match change.stage.method_settings.remove(key) {
         Some(_) => Ok(()),
-        // With a blank at the end, as AWS writes it.
-        None => Err(Error::bad_request(format!(
-            "Cannot remove method setting {key} because there is no method setting for this method "
-        ))),
+        None => Err(no_setting(old.path)),
     }
+}
+
+/// With a blank at the end, as AWS writes it.
+fn no_setting(path: &str) -> Error {
+    let key = path.strip_prefix('/').unwrap_or(path);
+    Error::bad_request(format!(
+        "Cannot remove method setting {key} because there is no method setting for this method "
+    ))
 }
 
 /// Copying promotes a canary, and there are none.

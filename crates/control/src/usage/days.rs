@@ -1,7 +1,6 @@
 //! Days of usage, pure: dates in and out, and what was left of a quota at the end of each day.
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use tollgate_entity::{Extension, UsagePlan};
 use tollgate_store::DayUsage;
 
@@ -47,7 +46,7 @@ fn read(name: &str, query: &Query) -> Result<(i32, String), Error> {
     let text = query.first(name).unwrap_or_default();
     let day = day(text).ok_or_else(|| {
         Error::bad_request(format!(
-            "Invalid {name} specified, must be of the form YYYY-MM-DD"
+            "Invalid {name} specified, must be a date of the form YYYY-MM-DD"
         ))
     })?;
     Ok((day, text.to_owned()))
@@ -65,8 +64,8 @@ fn day(text: &str) -> Option<i32> {
     } else {
         return None;
     };
-    let midnight = date.to_zoned(TimeZone::UTC).ok()?.timestamp();
-    i32::try_from(midnight.as_second().div_euclid(SECONDS_A_DAY)).ok()
+    // Between days, not through a moment: the last day of the year 9999 has none in jiff.
+    date.since(Date::constant(1970, 1, 1)).map(|span| span.get_days()).ok()
 }
 
 /// A day as AWS writes it.

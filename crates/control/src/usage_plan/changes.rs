@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tollgate_entity::{ApiStage, QuotaPeriod, QuotaSettings, ThrottleSettings, UsagePlan};
 
 use crate::error::Error;
+use crate::json;
 use crate::patch::{
     self, FromPatch, Patch, PatchRule, Patched, PathRefusal, add, remove, replace, set,
 };
@@ -169,13 +170,15 @@ fn remove_method(plan: &mut UsagePlan, old: &Patched<'_>) -> Result<(), Error> {
 
 /// Reads a map of method throttles, JSON within the JSON.
 fn read_methods(new: &Patched<'_>) -> Result<BTreeMap<String, ThrottleSettings>, Error> {
+    let refused = |why: String| {
+        Error::bad_request(format!(
+            "Invalid method throttles specified for path {}: {why}",
+            new.path
+        ))
+    };
+    let value = serde_json::from_str(new.text()?).map_err(|error| refused(error.to_string()))?;
     let methods: BTreeMap<String, ThrottleSettings> =
-        serde_json::from_str(new.text()?).map_err(|error| {
-            Error::bad_request(format!(
-                "Invalid method throttles specified for path {}: {error}",
-                new.path
-            ))
-        })?;
+        json::read(value).map_err(|refusal| refused(refusal.to_string()))?;
     Ok(methods
         .into_iter()
         .map(|(name, throttle)| (patch::unescape(&name), throttle))

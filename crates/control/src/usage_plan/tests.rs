@@ -28,7 +28,7 @@ async fn a_plan_shows_what_is_configured_and_its_stages() {
         bare,
         json!({"id": bare["id"], "name": "p", "apiStages": []})
     );
-    gateway.put_stages(&[("a1", "prod")]);
+    gateway.put_methods("a1", "prod", &[("/pets", "GET"), ("/", "GET")]);
     let body = json!({
         "name": "full", "description": "d", "tags": {"team": "x"}, "productCode": "not at creation",
         "throttle": {"rateLimit": 10, "burstLimit": 20}, "quota": {"limit": 5, "period": "WEEK"},
@@ -90,6 +90,22 @@ async fn bad_plans_are_refused_in_the_words_of_aws() {
             "Invalid method {resourcePath: */*,method: } specified",
         ),
         (
+            method("/*/*"),
+            "Invalid method {resourcePath: /*,method: *} specified",
+        ),
+        (
+            method("/*/GET"),
+            "Invalid method {resourcePath: /*,method: GET} specified",
+        ),
+        (
+            json!({"name": "n".repeat(1025)}),
+            "Usage Plan name can be at most 1024 characters",
+        ),
+        (
+            json!({"name": "n", "description": "d".repeat(125_001)}),
+            "Usage Plan description can be at most 125000 characters",
+        ),
+        (
             json!({"name": "p", "throttle": {"rateLimit": -1}}),
             "Usage Plan throttle rate limit must be a non-negative number",
         ),
@@ -123,7 +139,9 @@ async fn bad_plans_are_refused_in_the_words_of_aws() {
 #[tokio::test]
 async fn a_stage_has_twenty_method_throttles_at_most() {
     let gateway = Gateway::new();
-    gateway.put_stages(&[("a1", "prod")]);
+    let paths: Vec<String> = (0..22).map(|n| format!("/r{n}")).collect();
+    let methods: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "GET")).collect();
+    gateway.put_methods("a1", "prod", &methods);
     let body = |count: usize| {
         let methods: serde_json::Map<String, Value> = (0..count)
             .map(|n| (format!("/r{n}/GET"), json!({"rateLimit": 1})))
@@ -226,7 +244,8 @@ async fn names_descriptions_and_product_codes_change() {
 #[tokio::test]
 async fn stages_are_added_removed_and_re_added_in_one_batch() {
     let gateway = Gateway::new();
-    gateway.put_stages(&[("a1", "prod"), ("a1", "dev")]);
+    gateway.put_stages(&[("a1", "dev")]);
+    gateway.put_methods("a1", "prod", &[("/orders/{id}", "GET"), ("/", "GET")]);
     let plan = plan(
         &gateway,
         json!({"name": "p", "apiStages": [{"apiId": "a1", "stage": "prod"}]}),
@@ -267,7 +286,11 @@ async fn stages_are_added_removed_and_re_added_in_one_batch() {
 #[tokio::test]
 async fn method_throttles_are_reached_raw_escaped_and_as_json() {
     let gateway = Gateway::new();
-    gateway.put_stages(&[("a1", "prod")]);
+    gateway.put_methods(
+        "a1",
+        "prod",
+        &[("/pets/{id}", "GET"), ("/", "GET"), ("/x", "POST")],
+    );
     let plan = plan(
         &gateway,
         json!({"name": "p", "apiStages": [{"apiId": "a1", "stage": "prod"}]}),
@@ -314,6 +337,48 @@ async fn method_throttles_are_reached_raw_escaped_and_as_json() {
         )
         .await;
     assert_eq!(refused.status, 404);
+}
+
+#[tokio::test]
+async fn a_method_throttle_needs_a_deployed_method_when_it_is_set() {
+    let gateway = Gateway::new();
+    gateway.put_methods("a1", "prod", &[("/pets", "GET"), ("/any", "ANY")]);
+    gateway.put_stages(&[("a1", "new")]);
+    let body = |stage: &str, name: &str| json!({"name": "p", "apiStages": [{"apiId": "a1", "stage": stage, "throttle": {name: {"rateLimit": 1}}}]});
+    for name in ["/pets/GET", "/pets/*", "/any/ANY", "/any/POST", "/any/*"] {
+        plan(&gateway, body("prod", name)).await;
+    }
+    for (stage, path, verb) in [
+        ("prod", "/pets", "POST"),
+        ("prod", "/pets", "ANY"),
+        ("prod", "/nosuch", "*"),
+        ("prod", "/", "GET"),
+        ("new", "/pets", "GET"),
+    ] {
+        let text = format!("Invalid method {{resourcePath: {path},method: {verb}}} specified");
+        let refused = gateway.post("/usageplans", body(stage, &format!("{path}/{verb}"))).await;
+        refused.missing(&text);
+    }
+    let plan = plan(&gateway, body("prod", "/pets/GET")).await;
+    let set = async |place: &str| {
+        let place = format!("/apiStages/a1:prod/throttle/{place}/rateLimit");
+        gateway.patch(&path(&plan), &[("replace", &place, Some("2"))]).await
+    };
+    let unknown = "Invalid method {resourcePath: /pets,method: PUT} specified";
+    set("~1pets/PUT").await.missing(unknown);
+    // A deployment takes the method away: its throttle stays, and is looked at again when it is changed.
+    gateway.put_methods("a1", "prod", &[("/any", "ANY")]);
+    let terraform = [
+        ("remove", "/apiStages", Some("a1:prod")),
+        ("add", "/apiStages", Some("a1:prod")),
+        ("replace", "/apiStages/a1:prod/throttle//pets/GET/rateLimit", Some("1")),
+        ("replace", "/name", Some("renamed")),
+    ];
+    let kept = gateway.patch(&path(&plan), &terraform).await.ok(200);
+    assert_eq!((&kept["name"], &kept["apiStages"]), (&json!("renamed"), &plan["apiStages"]));
+    let gone = "Invalid method {resourcePath: /pets,method: GET} specified";
+    set("~1pets/GET").await.missing(gone);
+    set("~1any/GET").await.ok(200);
 }
 
 #[tokio::test]
@@ -375,6 +440,24 @@ async fn bad_changes_are_refused_in_the_words_of_aws() {
     refused("replace", "/name", Some(""))
         .await
         .bad("Usage Plan name cannot be blank");
+    refused(
+        "replace",
+        "/apiStages/a1:prod/throttle/*/*/rateLimit",
+        Some("1"),
+    )
+    .await
+    .bad("Invalid method {resourcePath: /*,method: *} specified");
+    let place = "/apiStages/a1:prod/throttle";
+    for (value, why) in [
+        (r#"{"/x/GET":[5,10.0]}"#, "Start of list found where not expected"),
+        (
+            r#"{"/x/GET":{"rateLimit":"1"}}"#,
+            "class java.lang.String can not be converted to an Double",
+        ),
+    ] {
+        let text = format!("Invalid method throttles specified for path {place}: {why}");
+        refused("replace", place, Some(value)).await.bad(&text);
+    }
     for rate in ["NaN", "-1", "inf", "", "x"] {
         assert_eq!(
             refused("replace", "/throttle/rateLimit", Some(rate))

@@ -141,7 +141,11 @@ fn open(target: &Target) -> io::Result<Box<dyn Write + Send>> {
     match target {
         Target::Stdout => Ok(Box::new(io::stdout())),
         Target::File(path) => {
-            let file: File = OpenOptions::new().append(true).create(true).open(path)?;
+            let mut options = OpenOptions::new();
+            // Who called what from where is nobody else's business.
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file: File = options.append(true).create(true).open(path)?;
             Ok(Box::new(file))
         }
     }

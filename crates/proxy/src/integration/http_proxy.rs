@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -17,7 +17,7 @@ use super::Integrations;
 use super::deadline::in_time;
 use crate::body::{Body, Fate, RequestBody, UpstreamBody};
 use crate::deployed::Misconfigured;
-use crate::gateway_response::{BadRequest, IntegrationFault, Refused};
+use crate::gateway_response::{IntegrationFault, Refused};
 use crate::invocation::Invocation;
 use crate::mapping::context::X_API_KEY;
 use crate::mapping::expression::{Expression, Values};
@@ -45,11 +45,15 @@ pub struct HttpProxy {
     timeout: Duration,
 }
 
-/// Headers that a mapping must not set: they frame the message or are the gateway's own.
-static NOT_MAPPED: [HeaderName; 8] = [
+/// Headers that a mapping must not set: they frame the message, are for one hop or are the gateway's
+/// own. As on AWS the mapping can be set up, and the call is answered 500. `authorization` is not
+/// among them: AWS refuses to map that to integrations of type AWS and AWS_PROXY, which it signs
+/// itself, and mapping it is the usual way to sign in at an HTTP upstream.
+static NOT_MAPPED: [HeaderName; 9] = [
     CONNECTION,
     CONTENT_LENGTH,
     EXPECT,
+    PROXY_AUTHENTICATE,
     TE,
     TRAILER,
     TRANSFER_ENCODING,
@@ -110,6 +114,7 @@ impl HttpProxy {
     ) -> Result<Response<Body>, Refused> {
         let (target, mut outbound) = self.outbound(with, stage, call, request)?;
         let is_head = outbound.method() == Method::HEAD && call.http_method == Method::HEAD;
+        let trace = outbound.headers().get(X_AMZN_TRACE_ID).cloned();
         let bytes_max = outbound.body().bytes_max();
         let fate = outbound.body_mut().watch();
         let started = Instant::now();
@@ -119,8 +124,10 @@ impl HttpProxy {
         let (response, lease) = match result {
             Some(Ok(answered)) => answered,
             Some(Err(fault)) => {
+                // When the caller's body was the reason, the caller is told that.
                 let body = fate.map_or(Fate::Complete, |fate| fate.get());
-                return Err(refused(fault, body, bytes_max));
+                let failure = Refused::IntegrationFailure(fault);
+                return Err(body.refusal(bytes_max).unwrap_or(failure));
             }
             None => return Err(Refused::IntegrationTimeout),
         };
@@ -130,6 +137,9 @@ impl HttpProxy {
         }
         let (mut head, incoming) = response.into_parts();
         headers::strip_response(&mut head.headers, is_head);
+        if let Some(trace) = trace {
+            head.headers.insert(X_AMZN_TRACE_ID, trace);
+        }
         head.version = Version::HTTP_11;
         let body = UpstreamBody::new(incoming, lease, fate, with.answer_patience);
         Ok(Response::from_parts(head, Body::upstream(body)))
@@ -261,14 +271,4 @@ fn forwarded_for(headers: &HeaderMap, remote: &HeaderValue) -> HeaderValue {
         all.extend_from_slice(value.as_bytes());
     }
     HeaderValue::from_maybe_shared(bytes::Bytes::from(all)).unwrap_or_else(|_| remote.clone())
-}
-
-/// When the caller's body was the reason, the caller is told that.
-fn refused(fault: IntegrationFault, body: Fate, bytes_max: u64) -> Refused {
-    match body {
-        Fate::TooLarge => Refused::RequestTooLarge { bytes_max },
-        Fate::TooSlow => Refused::SlowBody,
-        Fate::Broken => Refused::BadRequest(BadRequest::Body),
-        Fate::Streaming | Fate::Complete => Refused::IntegrationFailure(fault),
-    }
 }

@@ -22,7 +22,7 @@ fn a_call_goes_on_as_it_came_and_its_answer_comes_back() {
          connection: keep-alive, x-hop\r\nx-hop: gone\r\nset-cookie: a\r\nset-cookie: b\r\n\r\nhello",
     );
     let gateway = before(&upstream);
-    let headers = "x-api-key: secret\r\nconnection: x-gone, x-api-key\r\nx-gone: 1\r\naccept: */*\r\nuser-agent: me\r\n\
+    let headers = "x-api-key: secret\r\nconnection: upgrade, x-gone, x-api-key\r\nupgrade: websocket\r\nx-gone: 1\r\naccept: */*\r\nuser-agent: me\r\n\
         x-forwarded-for: 1.2.3.4\r\nexpect: nothing\r\n";
     let answer = gateway.call("POST /a%2Fb/c?x=1&x=%202&y", headers, "body");
     let seen = upstream.told();
@@ -45,7 +45,7 @@ fn a_call_goes_on_as_it_came_and_its_answer_comes_back() {
     ] {
         has(&seen, line);
     }
-    for part in ["connection", "x-gone", "expect", "api.test"] {
+    for part in ["connection", "upgrade", "x-gone", "expect", "api.test"] {
         has_not(&seen, part);
     }
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
@@ -59,11 +59,24 @@ fn a_call_goes_on_as_it_came_and_its_answer_comes_back() {
         "x-amzn-remapped-content-length: 5",
         "x-amzn-remapped-connection: keep-alive, x-hop",
         "x-amzn-requestid: 07070707-0707-4707-8707-070707070707",
+        "x-amzn-trace-id: Root=1-6553f100-070707070707470787070707",
     ] {
         has(&answer, line);
     }
     has_not(&answer, "x-hop: gone");
     has_not(&answer, "\r\nserver:");
+}
+
+#[test]
+fn the_trace_id_that_the_upstream_got_comes_back() {
+    let upstream = Upstream::answering(
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-amzn-trace-id: its own\r\n\r\nok",
+    );
+    let gateway = before(&upstream);
+    let answer = gateway.call("GET /a", "x-amzn-trace-id: Root=1-caller\r\n", "");
+    has(&upstream.told(), "x-amzn-trace-id: Root=1-caller");
+    has(&answer, "x-amzn-trace-id: Root=1-caller");
+    has_not(&answer, "its own");
 }
 
 #[test]
@@ -265,6 +278,22 @@ fn what_cannot_work_as_it_is_set_up_is_500() {
             "http://127.0.0.1:9/x",
             &[("integration.request.header.X-Amzn-Trace-Id", "'1'")],
         ),
+        with(
+            "http://127.0.0.1:9/x",
+            &[("integration.request.header.Proxy-Authenticate", "'1'")],
+        ),
+        with(
+            "http://127.0.0.1:9/x",
+            &[("integration.request.header.Connection", "'x'")],
+        ),
+        with(
+            "http://127.0.0.1:9/x",
+            &[("integration.request.header.Expect", "'100-continue'")],
+        ),
+        with(
+            "http://127.0.0.1:9/x",
+            &[("integration.request.header.TE", "'trailers'")],
+        ),
     ] {
         let shown = format!("{integration:?}");
         let gateway = Gateway::new(Setup {
@@ -331,8 +360,9 @@ fn connections_are_used_again_after_whole_answers_only() {
 fn a_connection_the_upstream_closed_is_replaced_and_nothing_is_sent_twice() {
     let upstream = Upstream::start(|call| {
         if let Some(request) = call.request() {
-            call.tell(request);
             call.write(OK); // and the connection closes, without saying so
+            call.close();
+            call.tell(request);
         }
     });
     let gateway = before(&upstream);
@@ -656,6 +686,10 @@ fn answers_without_bodies_keep_their_headers_and_connections() {
         has_not(&answer, "\r\ntransfer-encoding");
     }
     assert_eq!(upstream.connections(), 1);
+    let lines = gateway.log();
+    let statuses: Vec<_> = lines.iter().map(|line| &line["status"]).collect();
+    assert_eq!(statuses, [200, 304, 204]);
+    assert!(lines.iter().all(|line| line["reason"].is_null()));
 }
 
 #[test]

@@ -6,7 +6,6 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use regex::Regex;
 use tollgate_entity as entity;
 use tollgate_entity::integration::PassthroughBehavior;
@@ -21,7 +20,7 @@ use crate::snapshot::Stage;
 
 const JSON: &str = "application/json";
 
-/// Bytes of a request's body that are read for a status, when no template gives one.
+/// Bytes that a request's body may have to be read for a status, when no template gives one.
 const STATUS_BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// A compiled MOCK integration.
@@ -77,7 +76,10 @@ impl Mock {
     ) -> Result<Response<Body>, Refused> {
         let (head, body) = request.into_parts();
         let status = match self.request_template(&head.headers)? {
-            Some(status) => status.clone()?,
+            Some(status) => {
+                body.read(0).await?;
+                status.clone()?
+            }
             None => status_of_body(body).await?,
         };
         let selected = self.select(status)?;
@@ -144,13 +146,10 @@ fn status_of(text: &str) -> Result<u16, Misconfigured> {
 
 async fn status_of_body(body: RequestBody) -> Result<u16, Refused> {
     let none = || Misconfigured::new("neither a request template nor the body gives a status code");
-    let read = Limited::new(body, STATUS_BODY_BYTES_MAX)
-        .collect()
-        .await
-        .map_err(|_| none())?;
-    let bytes = read.to_bytes();
+    let bytes = body.read(STATUS_BODY_BYTES_MAX + 1).await?;
     let status = std::str::from_utf8(&bytes)
         .ok()
+        .filter(|text| text.len() <= STATUS_BODY_BYTES_MAX)
         .and_then(lenient::status_code);
     Ok(status.ok_or_else(none)?)
 }
@@ -198,7 +197,14 @@ impl MockResponse {
         *response.status_mut() = self.status;
         let mut content_type = HeaderValue::from_static(JSON);
         if let Some(template) = self.template(values.request_headers) {
-            *response.body_mut() = Body::full(template.body.clone()?);
+            let body = template.body.clone()?;
+            // An answer that has no body by its status gets none: it would wait for someone to take it.
+            if !matches!(
+                self.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            ) {
+                *response.body_mut() = Body::full(body);
+            }
             content_type = template.header.clone();
         }
         let headers = response.headers_mut();

@@ -1,11 +1,16 @@
 //! MOCK over real sockets.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
 
 use tollgate_entity as entity;
 use tollgate_entity::IntegrationType;
 
-use super::testing::{Gateway, Setup, has, has_not, is_refused, map};
+use super::testing::{Gateway, Setup, has, has_not, is_refused, map, request};
+use crate::metrics::Outcome;
+use crate::net::serving::ServingLimits;
+use crate::net::testing::read_until;
 
 fn mock(
     templates: &[(&str, &str)],
@@ -88,6 +93,7 @@ fn a_mock_answers_by_the_status_its_template_gives() {
         has(&answer, line);
     }
     has_not(&answer, "x-none");
+    has_not(&answer, "x-amzn-trace-id");
     let answer = gateway.call("GET /x", "accept: text/html, text/xml;q=0.9\r\n", "");
     assert!(answer.ends_with("\r\n\r\n<a/>"), "{answer}");
     has(&answer, "content-type: text/xml");
@@ -183,5 +189,71 @@ fn a_mock_that_selects_nothing_or_has_expressions_is_500() {
             "Internal server error",
             "misconfigured",
         );
+    }
+}
+
+#[test]
+fn an_answer_without_a_body_by_its_status_is_whole_whatever_its_template_says() {
+    for (status, code) in [("204", 204), ("304", 304)] {
+        let response = entity::IntegrationResponse {
+            response_templates: templates(&[("application/json", r#"{"a":1}"#)]),
+            ..Default::default()
+        };
+        let template = [("application/json", r#"{"statusCode": 200}"#)];
+        let gateway = mocked(mock(&template, &[(status, response)]));
+        let mut stream = gateway.connect();
+        for _ in 0..2 {
+            stream
+                .write_all(request("GET /x", "", "").as_bytes())
+                .unwrap();
+            let answer = read_until(&mut stream, "\r\n\r\n");
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{answer}"
+            );
+            has_not(&answer, "\r\ncontent-length");
+        }
+        assert_eq!(gateway.stage.stats.total(Outcome::Answered(code)), 2);
+        for line in gateway.log() {
+            assert!(line["reason"].is_null(), "{line}");
+            assert_eq!(line["responseLength"], 0);
+        }
+    }
+}
+
+#[test]
+fn a_body_that_a_mock_has_no_use_for_is_held_to_the_same_rules() {
+    let mut limits = ServingLimits {
+        body_bytes_max: 30,
+        ..ServingLimits::default()
+    };
+    limits.patience.body = Duration::from_millis(20);
+    let responses = [("200", entity::IntegrationResponse::default())];
+    for templates in [
+        &[("application/json", r#"{"statusCode": 200}"#)][..],
+        &[], // the body itself gives the status
+    ] {
+        let gateway = Gateway::new(Setup {
+            path: "/x",
+            integration: mock(templates, &responses),
+            limits,
+            ..Setup::default()
+        });
+        let chunked = |chunks: &str| {
+            let headers = format!("transfer-encoding: chunked\r\n\r\n{chunks}");
+            gateway.call("POST /x", &headers, "")
+        };
+        let good = "13\r\n{\"statusCode\": 200}\r\n";
+        let answer = chunked(&format!("{good}0\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        let answer = chunked(&format!("{good}{good}0\r\n"));
+        assert!(
+            answer.starts_with("HTTP/1.1 413 ")
+                && answer.ends_with("HTTP content length exceeded 30 bytes."),
+            "{answer}"
+        );
+        let answer = gateway.call("POST /x", "content-length: 10\r\n\r\nhalf", "");
+        is_refused(&answer, 408, "Request Timeout", "slow-body");
+        is_refused(&chunked("5\r\nhello6\r\n"), 400, "Bad Request", "bad-body");
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 
@@ -13,6 +13,10 @@ use super::path_value::{self, Spelling};
 use crate::deployed::Misconfigured;
 use crate::gateway_response::{BadRequest, Refused};
 use crate::net::origin::Origin;
+
+/// Origins that one URI may have at a time before they are looked up anew: stages share a deployment,
+/// and each has its own variables.
+const ORIGINS_MAX: usize = 64;
 
 /// A compiled URI.
 #[derive(Debug)]
@@ -25,8 +29,8 @@ pub struct UriTemplate {
 #[derive(Debug)]
 enum OriginTemplate {
     Fixed(Arc<Origin>),
-    /// From stage variables; the one found last is kept.
-    Rendered(ArcSwapOption<Origin>),
+    /// From stage variables; those found so far are kept.
+    Rendered(ArcSwap<Vec<Arc<Origin>>>),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -68,7 +72,7 @@ impl UriTemplate {
             {
                 true => Ok(UriTemplate {
                     pieces,
-                    origin: OriginTemplate::Rendered(ArcSwapOption::empty()),
+                    origin: OriginTemplate::Rendered(ArcSwap::default()),
                 }),
                 false => Err(bad_uri(uri)),
             };
@@ -104,7 +108,7 @@ impl UriTemplate {
         }
         let origin = match &self.origin {
             OriginTemplate::Fixed(origin) => Arc::clone(origin),
-            OriginTemplate::Rendered(last) => cut_origin(&mut text, first_value, last)?,
+            OriginTemplate::Rendered(known) => cut_origin(&mut text, first_value, known)?,
         };
         if !text.starts_with('/') {
             text.insert(0, '/'); // nothing, or a query alone
@@ -232,7 +236,7 @@ fn push_value(
 fn cut_origin(
     text: &mut String,
     first_value: usize,
-    last: &ArcSwapOption<Origin>,
+    known: &ArcSwap<Vec<Arc<Origin>>>,
 ) -> Result<Arc<Origin>, Refused> {
     let bad = || Refused::from(bad_uri(text));
     let ((scheme, authority), rest) = split(text).ok_or_else(bad)?;
@@ -240,14 +244,18 @@ fn cut_origin(
     if first_value <= start {
         return Err(bad());
     }
-    let known = last.load_full().filter(|known| {
-        known.host_header == *authority && known.is_tls == scheme.eq_ignore_ascii_case("https")
-    });
-    let origin = match known {
-        Some(origin) => origin,
+    let is_tls = scheme.eq_ignore_ascii_case("https");
+    let all = known.load();
+    let found = all
+        .iter()
+        .find(|known| known.host_header == *authority && known.is_tls == is_tls);
+    let origin = match found {
+        Some(origin) => Arc::clone(origin),
         None => {
             let origin = Arc::new(Origin::new(scheme, authority).ok_or_else(bad)?);
-            last.store(Some(Arc::clone(&origin)));
+            let kept = all.iter().filter(|_| all.len() < ORIGINS_MAX).cloned();
+            // Of two that are added at the same moment one is lost, and added by its next call.
+            known.store(Arc::new(kept.chain([Arc::clone(&origin)]).collect()));
             origin
         }
     };
@@ -260,5 +268,27 @@ fn join_query(text: &mut String) {
         false => text.push('?'),
         true if text.ends_with(['?', '&']) => {}
         true => text.push('&'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_with_origins_of_their_own_do_not_displace_each_other() {
+        let known = ArcSwap::default();
+        let origin = |host: &str| {
+            let mut text = format!("http://{host}/x");
+            cut_origin(&mut text, usize::MAX, &known).unwrap()
+        };
+        let (test, prod) = (origin("test"), origin("prod"));
+        assert!(Arc::ptr_eq(&test, &origin("test")));
+        assert!(Arc::ptr_eq(&prod, &origin("prod")));
+        for number in 0..1000 {
+            let host = format!("host{number}");
+            assert_eq!(origin(&host).host_header, host);
+        }
+        assert!(known.load().len() <= ORIGINS_MAX);
     }
 }

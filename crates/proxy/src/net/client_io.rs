@@ -18,7 +18,7 @@ use super::stall::Stall;
 pub struct Patience {
     /// From a head's first byte to its last.
     pub head: Duration,
-    /// Between requests.
+    /// Between requests; at most twice as long after an answer that took its time.
     pub idle: Duration,
     /// Between two reads of a body.
     pub body: Duration,
@@ -29,6 +29,10 @@ pub struct Patience {
     /// Bytes a second a body must come with, once it was waited for longer than `body_rate_grace`.
     pub body_rate_min: u64,
     pub body_rate_grace: Duration,
+    /// Bytes a second a client must take of its answers, over every `write_rate_interval` that it was
+    /// waited for. That is never less than `write`, so one pause alone is not too slow.
+    pub write_rate_min: u64,
+    pub write_rate_interval: Duration,
 }
 
 impl Default for Patience {
@@ -41,6 +45,8 @@ impl Default for Patience {
             linger: Duration::from_secs(2),
             body_rate_min: 1024,
             body_rate_grace: Duration::from_secs(10),
+            write_rate_min: 1024,
+            write_rate_interval: Duration::from_secs(60),
         }
     }
 }
@@ -67,8 +73,13 @@ pub struct ClientIo<S> {
     reading: Stall,
     writing: Stall,
     lingering: Stall,
+    /// Answers that had ended when the present wait began.
+    answered_before: u32,
     body_bytes: u64,
     body_waited: Duration,
+    /// Of the present interval.
+    write_bytes: u64,
+    write_waited: Duration,
     is_shut: bool,
 }
 
@@ -91,8 +102,11 @@ impl<S> ClientIo<S> {
             reading: Stall::default(),
             writing: Stall::default(),
             lingering: Stall::default(),
+            answered_before: 0,
             body_bytes: 0,
             body_waited: Duration::ZERO,
+            write_bytes: 0,
+            write_waited: Duration::ZERO,
             is_shut: false,
         }
     }
@@ -156,6 +170,7 @@ impl<S> ClientIo<S> {
             return Ok(());
         }
         let waited = self.reading.over();
+        self.answered_before = self.connection.answered();
         if !was_in_body {
             (self.body_bytes, self.body_waited) = (0, Duration::ZERO);
             return Ok(());
@@ -186,12 +201,18 @@ impl<S> ClientIo<S> {
             self.hand_out(buffer);
             return Poll::Ready(Ok(()));
         }
-        if self.connection.is_answering() {
+        // hyper does not say when an answer has ended, and need not read again after it. So the timer
+        // runs on during an answer, and begins anew when it fires and there was one.
+        loop {
+            ready!(self.reading.poll(self.patience.idle, context));
+            let answered = self.connection.answered();
+            if !self.connection.is_answering() && answered == self.answered_before {
+                // Nothing in the buffer is the end of the stream: hyper closes the connection for it.
+                return Poll::Ready(Ok(()));
+            }
+            self.answered_before = answered;
             self.reading.over();
-            return Poll::Pending;
         }
-        // Nothing in the buffer is the end of the stream: hyper closes an idle connection for it.
-        self.reading.poll(self.patience.idle, context).map(Ok)
     }
 }
 
@@ -233,18 +254,28 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
-    /// Bounds a write that does not go on.
-    fn written<T>(
+    /// Bounds a write that does not go on, or goes on too slowly.
+    fn written(
         &mut self,
         context: &mut Context<'_>,
-        poll: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if poll.is_ready() {
-            self.writing.over();
-            return poll;
+        poll: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let Poll::Ready(result) = poll else {
+            ready!(self.writing.poll(self.patience.write, context));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        };
+        let bytes = result?;
+        self.write_bytes += bytes as u64;
+        self.write_waited += self.writing.over();
+        let interval = self.patience.write_rate_interval.max(self.patience.write);
+        if self.write_waited >= interval {
+            let least = self.patience.write_rate_min as f64 * self.write_waited.as_secs_f64();
+            if (self.write_bytes as f64) < least {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            (self.write_bytes, self.write_waited) = (0, Duration::ZERO);
         }
-        ready!(self.writing.poll(self.patience.write, context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        Poll::Ready(Ok(bytes))
     }
 
     /// Whether the client may be sending still. Closing then would reset the connection, and the
@@ -299,7 +330,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.socket).poll_flush(context);
-        this.written(context, poll)
+        this.written(context, poll.map_ok(|()| 0)).map_ok(drop)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -312,5 +343,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
             ready!(this.poll_linger(context));
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::sleep;
+
+    const ANSWER: [u8; 1 << 20] = [b'x'; 1 << 20];
+
+    /// Writes an answer to a client that takes so many bytes, then pauses, and again. Says how it ended.
+    async fn written_to(bytes: usize, pause: Duration) -> io::Result<()> {
+        let (socket, mut client) = duplex(64 * 1024);
+        let reading = tokio::spawn(async move {
+            let mut taken = vec![0; bytes];
+            while client.read_exact(&mut taken).await.is_ok() {
+                sleep(pause).await;
+            }
+        });
+        let mut io = ClientIo::new(
+            socket,
+            Arc::default(),
+            HeadLimits::default(),
+            Patience::default(),
+        );
+        let written = io.write_all(&ANSWER).await;
+        reading.abort();
+        written
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_an_answer_too_slowly_is_given_up() {
+        for (bytes, pause_s) in [(1, 1), (1, 59), (20_000, 40), (1, 3600)] {
+            let ended = written_to(bytes, Duration::from_secs(pause_s)).await;
+            let error = ended.expect_err("it was waited for");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_pauses_or_is_slow_but_gets_on_has_its_answer() {
+        for (bytes, pause_s) in [(1 << 17, 59), (1 << 16, 30), (1100, 1), (1 << 20, 50)] {
+            let ended = written_to(bytes, Duration::from_secs(pause_s)).await;
+            assert!(ended.is_ok(), "{bytes} bytes, then {pause_s} s: {ended:?}");
+        }
     }
 }

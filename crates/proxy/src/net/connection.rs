@@ -16,6 +16,8 @@ pub struct Connection {
     fault: AtomicU8,
     /// Requests whose answers are not finished.
     open: AtomicU32,
+    /// Requests whose answers are; it may wrap.
+    answered: AtomicU32,
     waker: OnceLock<Waker>,
 }
 
@@ -32,6 +34,11 @@ impl Connection {
     /// Whether an answer is still to be finished.
     pub fn is_answering(&self) -> bool {
         self.open.load(Ordering::Relaxed) > 0
+    }
+
+    /// How many answers have ended, to see whether one did.
+    pub(super) fn answered(&self) -> u32 {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Remembers the connection's task, which stays the same for its life.
@@ -59,6 +66,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        self.0.answered.fetch_add(1, Ordering::Relaxed);
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

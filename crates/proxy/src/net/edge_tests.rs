@@ -20,7 +20,7 @@ use crate::invocation::RequestIds;
 use crate::metrics::Metrics;
 
 /// Answers with the request's line, Host and body, one per line. The path `/silent` is never answered,
-/// `/unread` without reading the body.
+/// `/unread` without reading the body, `/later` after a moment.
 struct Echo;
 
 impl Service for Echo {
@@ -35,6 +35,10 @@ impl Service for Echo {
         let body = match head.uri.path() {
             "/silent" => std::future::pending().await,
             "/unread" => Bytes::new(),
+            "/later" => {
+                tokio::time::sleep(Duration::from_millis(40)).await;
+                Bytes::new()
+            }
             _ => match body.collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(_) => return refuse(&Refused::BadRequest(BadRequest::Body)),
@@ -447,11 +451,13 @@ fn a_body_that_trickles_is_not_waited_for_either() {
 fn an_idle_connection_is_closed_and_one_that_waits_for_an_answer_is_not() {
     let mut gateway = Gateway::start(patience(|p| p.idle = Duration::from_millis(20)));
     assert_eq!(gateway.exchange(b""), "");
-    let mut stream = gateway.connect();
-    stream
-        .write_all(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
-    assert!(read_to_end(&mut stream).ends_with("GET /1\na\n"));
+    for path in ["/1", "/later"] {
+        let mut stream = gateway.connect();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let answer = read_to_end(&mut stream);
+        assert!(answer.ends_with(&format!("GET {path}\na\n")), "{answer}");
+    }
     let mut waiting = gateway.connect();
     waiting
         .write_all(b"GET /silent HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -480,6 +486,16 @@ fn connections_over_the_cap_are_told_to_come_again() {
     let answer = read_to_end(&mut second);
     assert!(
         answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1\r\n"),
+        "{answer}"
+    );
+    let body = r#"{"message":"Service Unavailable"}"#;
+    let length = format!("content-length: {}\r\n", body.len());
+    assert!(
+        answer.contains(&length) && answer.ends_with(&format!("\r\n\r\n{body}")),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("x-amzn-errortype: ServiceUnavailableException\r\n"),
         "{answer}"
     );
     first

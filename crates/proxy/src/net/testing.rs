@@ -121,6 +121,11 @@ impl Call {
         let _ = self.stream.write_all(text.as_bytes()); // the gateway may have gone
     }
 
+    /// Ends the connection; the gateway's side knows at once.
+    pub fn close(&self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Both); // the gateway may have gone
+    }
+
     /// A whole request as it came. None when the connection ends first.
     pub fn request(&mut self) -> Option<String> {
         let mut text = String::new();

@@ -25,6 +25,7 @@ use super::connection::{Connection, Exchange, Peer};
 use super::edge;
 use super::serving::{Arrival, Phase, Place, Service, Shared};
 use crate::body::{Body, Cut};
+use crate::gateway_response::turned_away;
 
 /// How long connections go on after a stop, with answers that say they close. A client that pauses
 /// for longer between two calls may find its connection closed, as it may at any time.
@@ -36,10 +37,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What hyper has room for without being told: headers, and bytes of a head.
 const HYPER_HEADERS_MAX: usize = 100;
 const HYPER_HEAD_BYTES_MAX: usize = 400 * 1024;
-
-/// The answer at the connection cap.
-const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    content-length: 33\r\nretry-after: 1\r\nconnection: close\r\n\r\n{\"message\":\"Service Unavailable\"}";
 
 /// One worker: its number, and who answers.
 pub(super) struct Worker<S> {
@@ -129,7 +126,7 @@ async fn pause_after(error: io::Error) {
 /// Best effort: a full house does not wait for those outside.
 fn turn_away(stream: TcpStream) {
     if let Ok(mut stream) = stream.into_std() {
-        let _ = stream.write(TURNED_AWAY);
+        let _ = stream.write(turned_away().as_bytes());
         let _ = stream.shutdown(Shutdown::Write);
     }
 }

@@ -14,12 +14,6 @@ impl Row<'_> {
             .map_err(|error| unexpected(column, error))
     }
 
-    pub fn text_or_null(&self, column: usize) -> Result<Option<&str>, Fault> {
-        self.value(column)?
-            .as_str_or_null()
-            .map_err(|error| unexpected(column, error))
-    }
-
     pub fn integer(&self, column: usize) -> Result<i64, Fault> {
         self.value(column)?
             .as_i64()

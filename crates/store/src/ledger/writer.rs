@@ -1,10 +1,10 @@
 //! Writing the ledger: whole batches, durable one by one, and reading it back at start.
 
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::query::days;
-use super::{DayUsage, FlushRequests, Ledger, LedgerError};
+use super::{Alive, DayUsage, FlushRequests, LastStamp, Ledger, LedgerError};
 use crate::database::{Database, Fault, FaultKind, Row};
 
 /// Rows written between two checkpoints, roughly the 4 KiB pages the log may grow to.
@@ -38,28 +38,16 @@ pub struct UsedRow {
     pub written_off: u64,
 }
 
-/// Until when the process certainly lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alive {
-    /// Milliseconds since 1970.
-    pub until_wall_ms: i64,
-    /// Milliseconds since the machine started, as [`crate::boot::boot_ms`] tells them.
-    pub until_boot_ms: Option<u64>,
-    /// Which boot that was, as [`crate::boot::boot_id`] tells it.
-    pub boot_id: Option<String>,
-}
-
 /// Rows written together: all or none. Each takes the place of the row of the same key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerBatch {
     pub accounts: Vec<AccountRow>,
     pub used: Vec<UsedRow>,
-    pub alive: Option<Alive>,
 }
 
 impl LedgerBatch {
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty() && self.used.is_empty() && self.alive.is_none()
+        self.accounts.is_empty() && self.used.is_empty()
     }
 
     fn rows(&self) -> usize {
@@ -171,18 +159,15 @@ impl LedgerWriter {
         Ok(days(&self.ledger.writing(), plan_id, key_id, days_wanted)?)
     }
 
-    /// Until when the last process certainly lived; none when none ever said so.
-    pub fn alive(&self) -> Result<Option<Alive>, LedgerError> {
-        let sql =
-            "SELECT alive_until_wall_ms, alive_until_boot_ms, boot_id FROM process WHERE id = 1";
-        let found = self.ledger.writing().one(sql, (), |row| {
-            Ok(Alive {
-                until_wall_ms: row.integer(0)?,
-                until_boot_ms: row.integer_or_null(1)?.map(i64::unsigned_abs),
-                boot_id: row.text_or_null(2)?.map(str::to_owned),
-            })
-        });
-        Ok(found?)
+    /// What the process before said last of how long it lives.
+    pub fn last_stamp(&self) -> &LastStamp {
+        &self.ledger.0.last_stamp
+    }
+
+    /// Says until when this process may live. Goes on when the ledger itself is full or has failed.
+    pub fn say_alive(&self, alive: &Alive) -> std::io::Result<()> {
+        let mut stamp = self.ledger.0.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        stamp.stamp(alive)
     }
 
     /// The requests to write everything now, for whoever drives this writer.
@@ -241,21 +226,6 @@ fn insert(database: &Database, batch: &LedgerBatch) -> Result<(), Fault> {
                 integer(row.used),
                 row.remaining.map(integer),
                 integer(row.written_off),
-            ),
-        )?;
-    }
-    if let Some(alive) = &batch.alive {
-        database.run(
-            "INSERT INTO process (id, alive_until_wall_ms, alive_until_boot_ms, boot_id)
-             VALUES (1, ?1, ?2, ?3)
-             ON CONFLICT (id) DO UPDATE SET
-                 alive_until_wall_ms = excluded.alive_until_wall_ms,
-                 alive_until_boot_ms = excluded.alive_until_boot_ms,
-                 boot_id = excluded.boot_id",
-            (
-                alive.until_wall_ms,
-                alive.until_boot_ms.map(integer),
-                &alive.boot_id,
             ),
         )?;
     }

@@ -22,11 +22,3 @@ CREATE TABLE used (
     written_off INTEGER NOT NULL,
     PRIMARY KEY (plan_id, key_id, day)
 ) STRICT, WITHOUT ROWID;
-
--- Until when the last process certainly lived; one row.
-CREATE TABLE process (
-    id                  INTEGER PRIMARY KEY CHECK (id = 1),
-    alive_until_wall_ms INTEGER NOT NULL,
-    alive_until_boot_ms INTEGER,
-    boot_id             TEXT
-) STRICT;

@@ -1,7 +1,7 @@
 //! The ledger: batches and what is read back of them, usage page by page, flushing.
 
 use super::*;
-use crate::{Alive, DayUsage, LedgerError, UsageListed, UsagePage};
+use crate::{Alive, DayUsage, LastStamp, LedgerError, UsageListed, UsagePage};
 
 #[test]
 fn what_was_written_is_read_back_after_a_crash_and_after_a_restart() {
@@ -10,15 +10,16 @@ fn what_was_written_is_read_back_after_a_crash_and_after_a_restart() {
         until_wall_ms: 1_800_000_002_000,
         until_boot_ms: Some(55_000),
         boot_id: Some("b-1".into()),
+        is_settled: false,
     };
     let batch = LedgerBatch {
         accounts: vec![account("p", "k2", 16), account("p", "k1", 8)],
         used: vec![used("p", "k1", 20_000, 3)],
-        alive: Some(alive.clone()),
     };
     let mut writer = scratch.store.ledger().writer().unwrap();
-    assert_eq!((accounts(&writer), writer.alive()), (vec![], Ok(None)));
+    assert_eq!((accounts(&writer), writer.last_stamp()), (vec![], &LastStamp::None));
     writer.write(&batch).unwrap();
+    writer.say_alive(&alive).unwrap();
     let newer = LedgerBatch {
         accounts: vec![account("p", "k1", 9)],
         used: vec![UsedRow {
@@ -26,7 +27,6 @@ fn what_was_written_is_read_back_after_a_crash_and_after_a_restart() {
             written_off: 2,
             ..used("p", "k1", 20_000, 4)
         }],
-        alive: None,
     };
     writer.write(&newer).unwrap();
     let crashed = scratch.crashed();
@@ -40,7 +40,7 @@ fn what_was_written_is_read_back_after_a_crash_and_after_a_restart() {
         );
         assert_eq!(writer.account("p", "k2"), Ok(Some(account("p", "k2", 16))));
         assert_eq!(writer.account("p", "k3"), Ok(None));
-        assert_eq!(writer.alive(), Ok(Some(alive.clone())));
+        assert_eq!(writer.last_stamp(), &LastStamp::Alive(alive.clone()));
         let day = DayUsage {
             day: 20_000,
             used: 4,

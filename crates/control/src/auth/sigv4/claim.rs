@@ -1,6 +1,6 @@
 //! What a request says about its own signature, and everything about it that can be refused without a secret.
 
-use http::header::{AUTHORIZATION, DATE, HOST, HeaderValue};
+use http::header::{AUTHORIZATION, DATE, HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use tollgate_entity::Timestamp;
@@ -14,6 +14,8 @@ use crate::error::Error;
 pub const SKEW_MIN_MAX: i64 = 5;
 /// How long a presigned URL may be valid, in seconds.
 pub const EXPIRES_S_MAX: i64 = 7 * 24 * 60 * 60;
+/// The header, or member of a presigned query, of temporary credentials.
+const TOKEN: &str = "x-amz-security-token";
 
 /// Reads the signature of a request: of its `Authorization` header, or of the query of a presigned GET.
 pub fn claim(parts: &Parts, now: Timestamp) -> Result<Claim, Error> {
@@ -69,7 +71,9 @@ fn claim_of_header(
     };
     require_signed(&signed_headers, HOST.as_str(), "'Host' or ':authority'")?;
     require_signed(&signed_headers, dated.as_str(), "'X-Amz-Date' or 'Date'")?;
+    require_signed_amz(&signed_headers, headers)?;
     let (access_key_id, scope) = read_credential(credential, at)?;
+    refuse_token(headers.contains_key(TOKEN))?;
     check_skew(at, now, SKEW_MIN_MAX * 60)?;
     let time = amz_date(at);
     Ok(Claim {
@@ -116,6 +120,7 @@ fn claim_of_query(parts: &Parts, now: Timestamp) -> Result<Claim, Error> {
         .map(str::to_owned)
         .collect();
     require_signed(&signed_headers, HOST.as_str(), "'Host' or ':authority'")?;
+    require_signed_amz(&signed_headers, &parts.headers)?;
     let expires_s: i64 = need("X-Amz-Expires")?
         .parse()
         .map_err(|_| incomplete("X-Amz-Expires must be a number."))?;
@@ -125,6 +130,8 @@ fn claim_of_query(parts: &Parts, now: Timestamp) -> Result<Claim, Error> {
         )));
     }
     let (access_key_id, scope) = read_credential(need("X-Amz-Credential")?, at)?;
+    let in_query = pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(TOKEN));
+    refuse_token(in_query || parts.headers.contains_key(TOKEN))?;
     check_skew(at, now, expires_s)?;
     let signature = need("X-Amz-Signature")?.to_owned();
     Ok(Claim {
@@ -215,6 +222,24 @@ fn require_signed(signed: &[String], name: &str, shown: &str) -> Result<(), Erro
     Err(Error::InvalidSignature(format!(
         "{shown} must be a 'SignedHeader' in the AWS Authorization."
     )))
+}
+
+/// AWS's own headers change what a call means, so that whoever adds one later must not pass.
+fn require_signed_amz(signed: &[String], headers: &HeaderMap) -> Result<(), Error> {
+    headers
+        .keys()
+        .map(HeaderName::as_str)
+        .filter(|name| name.starts_with("x-amz-"))
+        .try_for_each(|name| require_signed(signed, name, &format!("'{name}'")))
+}
+
+/// There are no temporary credentials here, so that a token for them belongs to another service.
+fn refuse_token(there: bool) -> Result<(), Error> {
+    if there {
+        Err(Error::UnrecognizedClient)
+    } else {
+        Ok(())
+    }
 }
 
 /// A signature holds from five minutes before its time until `valid_s` after it.

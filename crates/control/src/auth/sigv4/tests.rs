@@ -218,6 +218,51 @@ fn nothing_that_is_signed_can_be_changed() {
 }
 
 #[test]
+fn a_header_of_aws_cannot_be_added_unsigned() {
+    let signed = || {
+        let mut request = request("GET", "/account", "");
+        sign(&mut request, ID, SECRET, "us-east-1", NOW).unwrap();
+        request
+    };
+    let presigned = || {
+        let mut request = request("GET", "/account", "");
+        sign_as_aws(&mut request, NOW, Some(90), "apigateway");
+        request
+    };
+    for mut request in [signed(), presigned()] {
+        set(&mut request, "x-amzn-trace-id", "Root=1");
+        set(&mut request, "accept", "*/*");
+        assert!(judged(request, NOW, SECRET).is_ok());
+    }
+    for mut request in [signed(), presigned()] {
+        set(&mut request, "x-amz-target", "t");
+        assert_eq!(
+            refused(request),
+            "'x-amz-target' must be a 'SignedHeader' in the AWS Authorization."
+        );
+    }
+    let mut both = request("GET", "/account", "");
+    set(&mut both, "x-amz-target", "t");
+    sign_as_aws(&mut both, NOW, Some(90), "apigateway");
+    assert!(judged(both, NOW, SECRET).is_ok());
+}
+
+#[test]
+fn a_session_token_is_of_no_credentials_we_know() {
+    let mut header = request("GET", "/account", "");
+    set(&mut header, "x-amz-security-token", "");
+    sign(&mut header, ID, SECRET, "us-east-1", NOW).unwrap();
+    let mut presigned_header = request("GET", "/account", "");
+    set(&mut presigned_header, "x-amz-security-token", "t");
+    sign_as_aws(&mut presigned_header, NOW, Some(90), "apigateway");
+    let mut query = request("GET", "/account?X-Amz-Security-Token=t", "");
+    sign_as_aws(&mut query, NOW, Some(90), "apigateway");
+    for request in [header, presigned_header, query] {
+        assert_eq!(judged(request, NOW, SECRET), Err(Error::UnrecognizedClient));
+    }
+}
+
+#[test]
 fn another_secret_does_not_fit() {
     for secret in ["", "x", &SECRET[1..]] {
         let mut request = request("GET", "/account", "");
