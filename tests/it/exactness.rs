@@ -89,6 +89,55 @@ fn sixty_four_connections_get_exactly_the_quota() {
 }
 
 #[test]
+fn two_hundred_connections_share_a_small_quota_without_waiting_in_vain() {
+    let _load = alone();
+    clear_of_midnight(LOAD_MAX);
+    let stand = Stand::new();
+    let plan = stand.plan(&json!({ "quota": { "limit": 1_000, "period": "DAY" } }));
+    let keys = [(plan.key("crowd"), 1)];
+    let shots = stand
+        .load(&keys, 200)
+        .fire(|shot| shot.outcome == Outcome::Served);
+    let account = Account::new(&shots, &stand.upstream.seen());
+    let fair = HashSet::from([Outcome::Served, Outcome::Exhausted]);
+    assert_eq!(account.outcomes(0), fair);
+    assert_eq!(account.admitted(0).len(), 1_000);
+}
+
+#[test]
+fn a_quota_given_to_a_plan_in_use_counts_every_call_before_it() {
+    let _load = alone();
+    clear_of_midnight(LOAD_MAX);
+    for round in 0..4 {
+        let stand = Stand::new();
+        let plan = stand.plan(&json!({}));
+        let keys = [(plan.key("early"), 1)];
+        let served = AtomicUsize::new(0);
+        let watch = |shot: &Shot| {
+            served.fetch_add(1, Ordering::SeqCst);
+            shot.outcome == Outcome::Served
+        };
+        let (shots, limit) = std::thread::scope(|scope| {
+            let load = scope.spawn(|| stand.load(&keys, 16).fire(watch));
+            wait_until("calls without a quota", || {
+                (served.load(Ordering::SeqCst) > 300).then_some(())
+            });
+            // Far enough ahead that it is not used up before it holds.
+            let limit = served.load(Ordering::SeqCst) + 8_000;
+            let quota = [
+                ("replace", "/quota/limit", &*limit.to_string()),
+                ("replace", "/quota/period", "DAY"),
+            ];
+            stand.control.patch(&plan.path(), &quota).ok(200);
+            (load.join().unwrap(), limit)
+        });
+        let account = Account::new(&shots, &stand.upstream.seen());
+        assert_eq!(account.admitted(0).len(), limit, "round {round}");
+        assert_eq!(plan.usage(&keys[0].0), Some((limit as i64, 0)));
+    }
+}
+
+#[test]
 fn the_quota_is_exact_while_limits_keys_and_deployments_change() {
     let _load = alone();
     clear_of_midnight(LOAD_MAX);

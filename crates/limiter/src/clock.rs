@@ -30,8 +30,6 @@ pub trait Clock {
     fn ticks(&self) -> Ticks;
     /// Milliseconds since the Unix epoch, as the machine believes; may step either way. See [`WallGuard`].
     fn wall_ms(&self) -> i64;
-    /// Milliseconds since the machine was booted, suspension included; `None` where the system does not tell.
-    fn boot_ms(&self) -> Option<u64>;
 }
 
 /// The machine's clocks.
@@ -63,13 +61,6 @@ impl Clock for SystemClock {
             Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
         }
     }
-
-    /// Linux only: CLOCK_BOOTTIME as `/proc/uptime` shows it, to 10 ms (the standard library has no call for it).
-    fn boot_ms(&self) -> Option<u64> {
-        let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
-        let (seconds, hundredths) = uptime.split_whitespace().next()?.split_once('.')?;
-        Some(seconds.parse::<u64>().ok()? * 1000 + hundredths.parse::<u64>().ok()? * 10)
-    }
 }
 
 /// A clock that moves only when told to.
@@ -77,7 +68,6 @@ impl Clock for SystemClock {
 pub struct ScriptedClock {
     ticks: AtomicU64,
     wall_ms: AtomicI64,
-    boot_ms: AtomicU64,
 }
 
 impl ScriptedClock {
@@ -85,16 +75,14 @@ impl ScriptedClock {
         ScriptedClock {
             ticks: AtomicU64::new(ticks.0),
             wall_ms: AtomicI64::new(wall_ms),
-            boot_ms: AtomicU64::new(0),
         }
     }
 
-    /// All three clocks go on by `duration`.
+    /// Both clocks go on by `duration`.
     pub fn advance(&self, duration: Duration) {
         let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         self.ticks
             .fetch_add(Ticks::of(duration).0, Ordering::SeqCst);
-        self.boot_ms.fetch_add(ms, Ordering::SeqCst);
         self.wall_ms
             .fetch_add(i64::try_from(ms).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
@@ -112,10 +100,6 @@ impl Clock for ScriptedClock {
 
     fn wall_ms(&self) -> i64 {
         self.wall_ms.load(Ordering::SeqCst)
-    }
-
-    fn boot_ms(&self) -> Option<u64> {
-        Some(self.boot_ms.load(Ordering::SeqCst))
     }
 }
 
@@ -284,7 +268,7 @@ mod tests {
         let clock = ScriptedClock::at(Ticks(5), NOON);
         clock.advance(Duration::from_millis(2));
         assert_eq!(clock.ticks(), Ticks(5 + 32_000_000));
-        assert_eq!((clock.wall_ms(), clock.boot_ms()), (NOON + 2, Some(2)));
+        assert_eq!(clock.wall_ms(), NOON + 2);
         clock.step_wall_ms(7);
         assert_eq!(clock.wall_ms(), 7);
     }

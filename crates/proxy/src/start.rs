@@ -30,7 +30,7 @@ use crate::net::listener::{BindError, Listener};
 use crate::net::serving::{RuntimeLayout, Serving, ServingLimits};
 use crate::net::upstream::{Pool, PoolLimits};
 use crate::snapshot::Snapshot;
-use crate::time::{Absence, Time};
+use crate::time::{ALIVE_AHEAD_MS, Absence, Time};
 use crate::usage::{self, WriterHandle};
 use crate::waiting::{WaitLimits, Waiting};
 use crate::working::Working;
@@ -213,7 +213,7 @@ impl Past {
                 Past {
                     ticks_at_start: absence.ticks_at_start,
                     start: Start::EmptyAt(absence.alive_until),
-                    last_day: Day::of_wall_ms(alive.until_wall_ms),
+                    last_day: Day::of_wall_ms(alive.until_wall_ms - ALIVE_AHEAD_MS),
                 }
             }
             // It may have lived until this moment.

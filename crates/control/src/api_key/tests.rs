@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tollgate_store::StoreOptions;
 
 use crate::ControlSettings;
-use crate::testing::{Gateway, START};
+use crate::testing::{Gateway, START, text};
 
 const VALUE: &str = "a-value-of-twenty-characters-or-more";
 
@@ -378,4 +378,32 @@ async fn wrong_types_and_broken_json_are_serialization_errors() {
             .refusal()
             .starts_with("400 SerializationException: Could not parse request body into json")
     );
+}
+
+#[tokio::test]
+async fn customers_and_stage_keys_are_bounded() {
+    let gateway = Gateway::new();
+    let stages = |count: usize| -> Vec<Value> {
+        let stage = |n: usize| json!({"restApiId": format!("a{n}"), "stageName": "s"});
+        (0..count).map(stage).collect()
+    };
+    gateway
+        .post("/apikeys", json!({"customerId": "c".repeat(1025)}))
+        .await
+        .bad("API Key customerId can be at most 1024 characters");
+    gateway
+        .post("/apikeys", json!({"stageKeys": stages(101)}))
+        .await
+        .bad("An API Key can have at most 100 stage keys");
+    let full = gateway.post("/apikeys", json!({"stageKeys": stages(100)})).await.ok(201);
+    let path = format!("/apikeys/{}", text(&full, "id"));
+    gateway
+        .patch(&path, &[("add", "/stages", Some("one/more"))])
+        .await
+        .bad("An API Key can have at most 100 stage keys");
+    let long = "c".repeat(1025);
+    gateway
+        .patch(&path, &[("replace", "/customerId", Some(&long))])
+        .await
+        .bad("API Key customerId can be at most 1024 characters");
 }

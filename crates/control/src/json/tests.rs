@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::*;
+use crate::testing::{Gateway, api_with_method};
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
@@ -101,4 +104,34 @@ fn unknown_members_nulls_and_a_missing_body_are_fine() {
     assert_eq!(sample.inner.and_then(|inner| inner.a).as_deref(), Some("x"));
     assert_eq!((sample.list, sample.words), (Some(vec![Inner::default()]), Some(vec!["w".to_owned()])));
     assert!(sample.map.is_some_and(|map| map.contains_key("k")));
+}
+
+#[tokio::test]
+async fn no_noun_of_a_body_can_be_written_as_an_array() {
+    let gateway = Gateway::new();
+    let (api, resource) = api_with_method(&gateway).await;
+    let method = format!("/restapis/{api}/resources/{resource}/methods/GET");
+    let stages = format!("/restapis/{api}/stages");
+    for (verb, path, body) in [
+        ("POST", "/usageplans", json!({"name": "p", "throttle": [5, 10.0]})),
+        ("POST", "/usageplans", json!({"name": "p", "quota": [5, 0, "DAY"]})),
+        ("POST", "/usageplans", json!({"name": "p", "apiStages": [["a", "s"]]})),
+        (
+            "POST",
+            "/usageplans",
+            json!({"name": "p", "apiStages": [{"apiId": "a", "stage": "s", "throttle": {"/x/GET": [5, 10.0]}}]}),
+        ),
+        ("POST", "/apikeys", json!({"stageKeys": [["a", "b"]]})),
+        ("POST", "/restapis", json!({"name": "a", "endpointConfiguration": [["EDGE"]]})),
+        ("PUT", &format!("{method}/integration"), json!({"type": "MOCK", "tlsConfig": [true]})),
+        ("POST", &stages, json!({"stageName": "s", "deploymentId": "d", "canarySettings": ["d"]})),
+        ("PATCH", &method, json!({"patchOperations": [["replace", "/apiKeyRequired", "true"]]})),
+        ("PATCH", &method, json!([[{"op": "replace", "path": "/apiKeyRequired", "value": "true"}]])),
+        ("POST", "/apikeys", json!(["name"])),
+        ("PUT", "/tags/x", json!({"tags": [["a", "b"]]})),
+    ] {
+        let answer = gateway.call(verb, path, body.to_string()).await;
+        answer.refused(400, "SerializationException", LIST);
+    }
+    assert_eq!(gateway.get(&method).await.ok(200)["apiKeyRequired"], json!(false));
 }

@@ -476,3 +476,18 @@ async fn concurrent_updates_of_one_api_lose_none() {
         .len();
     assert_eq!(types, 20);
 }
+
+#[tokio::test]
+async fn names_and_descriptions_are_bounded() {
+    let gateway = Gateway::new();
+    let (name, description) = ("n".repeat(1025), "d".repeat(125_001));
+    let long_name = "API name can be at most 1024 characters";
+    let long_description = "API description can be at most 125000 characters";
+    let path = made(&gateway, json!({})).await;
+    let create = async |body: Value| gateway.post("/restapis", body).await;
+    let replace = async |member: &str, value: &str| gateway.patch(&path, &[("replace", member, Some(value))]).await;
+    create(json!({"name": name})).await.bad(long_name);
+    create(json!({"name": "n", "description": description})).await.bad(long_description);
+    replace("/name", &name).await.bad(long_name);
+    replace("/description", &description).await.bad(long_description);
+}

@@ -184,6 +184,8 @@ mod tests {
     fn dates_are_read_strictly_and_written_back() {
         assert_eq!(day("1970-01-01"), Some(0));
         assert_eq!(day("2024-02-29").map(date), Some("2024-02-29".to_owned()));
+        assert_eq!(day("9999-12-31"), Some(2_932_896));
+        assert_eq!(day("0000-01-01"), Some(-719_528));
         for bad in [
             "",
             "2024-2-1",
@@ -196,6 +198,19 @@ mod tests {
         ] {
             assert_eq!(day(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_refused_range_is_told_why() {
+        let refusal = |query: &str| Days::of_query(&Query::parse(query).unwrap()).unwrap_err();
+        assert_eq!(
+            refusal("startDate=2024-01-01&endDate=9999-12-31").to_string(),
+            "Invalid date range specified, must be at most 366 days"
+        );
+        assert_eq!(
+            refusal("startDate=2024-01-01&endDate=2024-02-30").to_string(),
+            "Invalid endDate specified, must be a date of the form YYYY-MM-DD"
+        );
     }
 
     #[test]

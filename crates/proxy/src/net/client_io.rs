@@ -352,7 +352,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
     use tokio::time::sleep;
 
-    const ANSWER: [u8; 1 << 20] = [b'x'; 1 << 20];
+    static ANSWER: [u8; 1 << 20] = [b'x'; 1 << 20];
 
     /// Writes an answer to a client that takes so many bytes, then pauses, and again. Says how it ended.
     async fn written_to(bytes: usize, pause: Duration) -> io::Result<()> {
