@@ -34,12 +34,22 @@ fn the_configuration_page_is_in_step_with_the_table() {
         return std::fs::write(file, page).unwrap();
     }
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(kept == page, "docs/configuration.md is stale: run `make docs`");
+    assert!(
+        kept == page,
+        "docs/configuration.md is stale: run `make docs`"
+    );
 }
 
 fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
-    for Setting { name, default, kind, given_in, doc } in SETTINGS {
+    for Setting {
+        name,
+        default,
+        kind,
+        given_in,
+        doc,
+    } in SETTINGS
+    {
         let default = default.map_or("unset".to_owned(), |text| format!("`{text}`"));
         let place = match given_in {
             GivenIn::Everywhere => "",

@@ -60,28 +60,50 @@ impl Limiter {
             None => {
                 let throttles: Throttles<'_> = shared(limits).collect();
                 let admitted = admit(&throttles, &self.rates, None, now.day(), now.ticks);
-                admitted.map(|_| RateLimits::default()).map_err(|held| refuse(held, None, now))
+                admitted
+                    .map(|_| RateLimits::default())
+                    .map_err(|held| refuse(held, None, now))
             }
         }
     }
 
-    fn admit_keyed(&self, keyed: &Keyed<'_>, limits: &Limits<'_>, now: Now) -> Result<RateLimits, Held> {
+    fn admit_keyed(
+        &self,
+        keyed: &Keyed<'_>,
+        limits: &Limits<'_>,
+        now: Now,
+    ) -> Result<RateLimits, Held> {
         let Some(counter) = self.counters.get(keyed.slot) else {
-            tracing::error!(slot = keyed.slot.0, "a key names a counter that does not exist");
+            tracing::error!(
+                slot = keyed.slot.0,
+                "a key names a counter that does not exist"
+            );
             return Err(Held::Refused(Refused::Internal));
         };
         if keyed.plan.quota.is_none() && self.writer.has_failed() {
             // Nothing would hold this call back, and nobody could count it.
-            return Err(Held::Refused(Refused::LedgerFailed { retry_after: FAILED_RETRY_AFTER }));
+            return Err(Held::Refused(Refused::LedgerFailed {
+                retry_after: FAILED_RETRY_AFTER,
+            }));
         }
         let buckets = self.method_buckets.buckets.pin();
         let bucket = keyed.method.map(|method| {
             let start = self.method_buckets.start(keyed.slot);
             let make = || Arc::new(Throttle::new(start));
-            (&**buckets.get_or_insert_with((keyed.slot, method.number), make), method.rate)
+            (
+                &**buckets.get_or_insert_with((keyed.slot, method.number), make),
+                method.rate,
+            )
         });
-        let plan = keyed.plan.throttle.map(|throttle| (&counter.throttle, throttle.rate));
-        let throttles: Throttles<'_> = bucket.into_iter().chain(plan).chain(shared(limits)).collect();
+        let plan = keyed
+            .plan
+            .throttle
+            .map(|throttle| (&counter.throttle, throttle.rate));
+        let throttles: Throttles<'_> = bucket
+            .into_iter()
+            .chain(plan)
+            .chain(shared(limits))
+            .collect();
 
         let quota = keyed.plan.quota.as_ref();
         let units = quota.map(|_| &counter.quota);
@@ -110,18 +132,30 @@ impl Limiter {
             let left = counter.quota.left_on(now.day());
             quota_left(quota, left.unwrap_or(quota.limit), now)
         });
-        RateLimits { throttle: self.throttle_left(keyed.plan, counter, now), quota }
+        RateLimits {
+            throttle: self.throttle_left(keyed.plan, counter, now),
+            quota,
+        }
     }
 
     fn throttle_left(&self, plan: &Plan, counter: &Counter, now: Now) -> Option<ThrottleLeft> {
         let throttle = plan.throttle.as_ref()?;
-        let left = counter.throttle.tokens(&self.rates, throttle.rate, now.ticks);
-        Some(ThrottleLeft { burst: throttle.burst, rate: throttle.rate_per_s, left })
+        let left = counter
+            .throttle
+            .tokens(&self.rates, throttle.rate, now.ticks);
+        Some(ThrottleLeft {
+            burst: throttle.burst,
+            rate: throttle.rate_per_s,
+            left,
+        })
     }
 }
 
 fn shared<'a>(limits: &Limits<'a>) -> impl Iterator<Item = (&'a Throttle, RateId)> {
-    [limits.stage, limits.account].into_iter().flatten().map(|throttle| (&*throttle.cell, throttle.rate))
+    [limits.stage, limits.account]
+        .into_iter()
+        .flatten()
+        .map(|throttle| (&*throttle.cell, throttle.rate))
 }
 
 fn quota_left(quota: &PlanQuota, left: u64, now: Now) -> QuotaLeft {
@@ -142,12 +176,22 @@ fn seconds_between(from_ms: i64, to_ms: i64) -> u64 {
 fn refuse(held: tollgate_limiter::Refused, keyed: Option<&Keyed<'_>>, now: Now) -> Held {
     use tollgate_limiter::Refused as Limited;
     match (held, keyed) {
-        (Limited::Throttled { retry_after, .. }, _) => {
-            Held::Refused(Refused::Throttled { retry_after: retry_after.unwrap_or(NEVER) })
-        }
-        (Limited::Exhausted, Some(Keyed { plan: Plan { quota: Some(quota), .. }, .. })) => {
+        (Limited::Throttled { retry_after, .. }, _) => Held::Refused(Refused::Throttled {
+            retry_after: retry_after.unwrap_or(NEVER),
+        }),
+        (
+            Limited::Exhausted,
+            Some(Keyed {
+                plan: Plan {
+                    quota: Some(quota), ..
+                },
+                ..
+            }),
+        ) => {
             let resets_in_s = seconds_between(now.wall_ms, quota.window(now).end.start_ms());
-            Held::Refused(Refused::QuotaExceeded { resets_in: Duration::from_secs(resets_in_s) })
+            Held::Refused(Refused::QuotaExceeded {
+                resets_in: Duration::from_secs(resets_in_s),
+            })
         }
         (Limited::Unreserved, Some(keyed)) => Held::Unreserved(keyed.slot),
         // Only a call that is held to a quota can meet it.

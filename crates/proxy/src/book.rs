@@ -50,7 +50,13 @@ impl Book {
         let mut changed = Vec::new();
         for (index, id, quota) in adoption.plans {
             let quota = quota.as_ref().map(PlanQuota::new);
-            let before = self.plans.insert(index, PlanTerms { id: id.into(), quota });
+            let before = self.plans.insert(
+                index,
+                PlanTerms {
+                    id: id.into(),
+                    quota,
+                },
+            );
             if before.is_none_or(|before| before.quota != quota) {
                 changed.extend(self.slots.get(&index).into_iter().flatten());
             }
@@ -66,7 +72,10 @@ impl Book {
         }
         for (plan, keys) in extended {
             let slots = self.slots.get(&plan).into_iter().flatten();
-            changed.extend(slots.filter(|slot| self.owner(**slot).is_some_and(|owner| keys.contains(&owner.key))));
+            changed.extend(slots.filter(|slot| {
+                self.owner(**slot)
+                    .is_some_and(|owner| keys.contains(&owner.key))
+            }));
         }
         changed
     }
@@ -87,12 +96,24 @@ impl Book {
     /// The quota with the extension of its window.
     pub fn terms(&self, slot: Slot) -> Option<Terms> {
         let owner = self.owner(slot)?;
-        let PlanQuota { limit, period, offset } = *self.quota(slot)?;
+        let PlanQuota {
+            limit,
+            period,
+            offset,
+        } = *self.quota(slot)?;
         let extension = self.extensions.get(&owner).and_then(|extension| {
             let window_start = Day(u16::try_from(extension.window_start_day).ok()?);
-            Some(reserve::Extension { window_start, delta: extension.delta })
+            Some(reserve::Extension {
+                window_start,
+                delta: extension.delta,
+            })
         });
-        Some(Terms { limit, period, offset, extension })
+        Some(Terms {
+            limit,
+            period,
+            offset,
+            extension,
+        })
     }
 
     /// The ids of the plan and the key that a counter is for.
@@ -107,10 +128,19 @@ impl Book {
         if names.is_empty() {
             return Vec::new();
         }
-        let plans: HashMap<&str, PlanIndex> = self.plans.iter().map(|(index, plan)| (&*plan.id, *index)).collect();
+        let plans: HashMap<&str, PlanIndex> = self
+            .plans
+            .iter()
+            .map(|(index, plan)| (&*plan.id, *index))
+            .collect();
         let wanted: HashSet<CounterOf> = names
             .iter()
-            .filter_map(|(plan, key)| Some(CounterOf { plan: *plans.get(plan.as_str())?, key: KeyId::new(key)? }))
+            .filter_map(|(plan, key)| {
+                Some(CounterOf {
+                    plan: *plans.get(plan.as_str())?,
+                    key: KeyId::new(key)?,
+                })
+            })
             .collect();
         (0..)
             .map(Slot)
@@ -143,6 +173,9 @@ impl Book {
                 written_off: row.written_off,
             })
         });
-        LedgerBatch { accounts: accounts.collect(), used: used.collect() }
+        LedgerBatch {
+            accounts: accounts.collect(),
+            used: used.collect(),
+        }
     }
 }

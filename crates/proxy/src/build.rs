@@ -13,13 +13,13 @@ use arc_swap::ArcSwap;
 use tollgate_entity::{DeploymentContent, Extension, RestApi, Stage, UsagePlan};
 use tollgate_store::{Change, Feed, Reader, Store, StoreError};
 
+use crate::book::Adoption;
 use crate::deployed::Deployed;
 use crate::key_index::{KeyId, PlanIndex};
-use crate::book::Adoption;
 use crate::snapshot::Snapshot;
 use crate::time::Time;
 use crate::usage::WriterHandle;
-use crate::working::{KeyRow, Working};
+use crate::working::{ApiRows, KeyRow, Working};
 
 /// How long a failed look at the store is left alone.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -72,8 +72,6 @@ struct Rows {
     extensions: Vec<(String, String, Option<Extension>)>,
 }
 
-type ApiRows = (RestApi, Vec<(Stage, Arc<Deployed>)>);
-
 impl Builder {
     /// Loads everything the store has and puts the first snapshot in place.
     ///
@@ -86,9 +84,16 @@ impl Builder {
         writer: WriterHandle,
     ) -> Result<Builder, StoreError> {
         let feed = store.feed();
-        let (rows, compiled) = store.read(|reader| read_all(reader)).await?;
+        let (rows, compiled) = store.read(read_all).await?;
         let adoption = take_in(&mut working, rows);
-        let mut builder = Builder { store, feed, working, compiled, current, writer };
+        let mut builder = Builder {
+            store,
+            feed,
+            working,
+            compiled,
+            current,
+            writer,
+        };
         builder.put_in_place(adoption).await;
         Ok(builder)
     }
@@ -101,7 +106,8 @@ impl Builder {
             let mut touched = Touched::default();
             changes.into_iter().for_each(|change| touched.note(change));
             let rows = self.read(Arc::new(touched)).await;
-            self.working.begin_change(time.now().ticks.plus(RATES_AHEAD));
+            self.working
+                .begin_change(time.now().ticks.plus(RATES_AHEAD));
             let adoption = take_in(&mut self.working, rows);
             self.put_in_place(adoption).await;
             self.wait_for_rates(time).await;
@@ -114,7 +120,11 @@ impl Builder {
         loop {
             let wanted = Arc::clone(&touched);
             let compiled = std::mem::take(&mut self.compiled);
-            match self.store.read(move |reader| read_touched(reader, &wanted, compiled)).await {
+            match self
+                .store
+                .read(move |reader| read_touched(reader, &wanted, compiled))
+                .await
+            {
                 Ok((rows, compiled)) => {
                     self.compiled = compiled;
                     return rows;
@@ -132,7 +142,12 @@ impl Builder {
     /// that older snapshots still let through without a unit.
     async fn put_in_place(&mut self, adoption: Adoption) {
         let counters = std::mem::take(&mut self.working.new_counters);
-        self.writer.adopt(Adoption { counters, ..Adoption::default() }).await;
+        self.writer
+            .adopt(Adoption {
+                counters,
+                ..Adoption::default()
+            })
+            .await;
         self.replace().await;
         self.writer.adopt(adoption).await;
     }
@@ -183,19 +198,28 @@ fn read_all(reader: &Reader<'_>) -> Result<(Rows, Compiled), StoreError> {
     let mut compiled = Compiled::new();
     for api in reader.list::<RestApi>("")? {
         let id = api.id.clone();
-        rows.apis.push((id, Some(api_rows(reader, api, &mut compiled)?)));
+        rows.apis
+            .push((id, Some(api_rows(reader, api, &mut compiled)?)));
     }
     for plan in reader.list::<UsagePlan>("")? {
         rows.plans.push((plan.id.clone(), Some(plan)));
     }
     let mut plans_of: HashMap<String, Vec<String>> = HashMap::new();
     reader.for_each_plan_key(|plan, key| {
-        plans_of.entry(key.to_owned()).or_default().push(plan.to_owned());
+        plans_of
+            .entry(key.to_owned())
+            .or_default()
+            .push(plan.to_owned());
     })?;
     reader.for_each_key(|row| {
         if let Some(id) = known(&row.id) {
             let plan_ids = plans_of.remove(&row.id).unwrap_or_default();
-            rows.keys.push(KeyRow { digest: row.digest, id, enabled: row.enabled, plan_ids });
+            rows.keys.push(KeyRow {
+                digest: row.digest,
+                id,
+                enabled: row.enabled,
+                plan_ids,
+            });
         }
     })?;
     reader.for_each_extension(|extension| {
@@ -219,20 +243,27 @@ fn read_touched(
         rows.apis.push((id.clone(), api));
     }
     for id in &touched.plans {
-        rows.plans.push((id.clone(), reader.get::<UsagePlan>("", id)?));
+        rows.plans
+            .push((id.clone(), reader.get::<UsagePlan>("", id)?));
     }
     for key in &touched.keys {
         let Some(id) = known(key) else { continue };
         match reader.key_row(key)? {
             Some(row) => {
                 let plan_ids = reader.key_plans(key)?;
-                rows.keys.push(KeyRow { digest: row.digest, id, enabled: row.enabled, plan_ids });
+                rows.keys.push(KeyRow {
+                    digest: row.digest,
+                    id,
+                    enabled: row.enabled,
+                    plan_ids,
+                });
             }
             None => drop(rows.keys_gone.insert(id)),
         }
     }
     for (plan, key) in &touched.extensions {
-        rows.extensions.push((plan.clone(), key.clone(), reader.extension(plan, key)?));
+        rows.extensions
+            .push((plan.clone(), key.clone(), reader.extension(plan, key)?));
     }
     compiled.retain(|_, deployed| deployed.strong_count() > 0);
     Ok((rows, compiled))
@@ -240,7 +271,11 @@ fn read_touched(
 
 /// An API's stages, each with its deployment; one that was never compiled is compiled here, off the
 /// request threads.
-fn api_rows(reader: &Reader<'_>, api: RestApi, compiled: &mut Compiled) -> Result<ApiRows, StoreError> {
+fn api_rows(
+    reader: &Reader<'_>,
+    api: RestApi,
+    compiled: &mut Compiled,
+) -> Result<ApiRows, StoreError> {
     let mut stages = Vec::new();
     for stage in reader.list::<Stage>(&api.id)? {
         let known = compiled.get(&stage.deployment_id).and_then(Weak::upgrade);
@@ -265,7 +300,10 @@ fn api_rows(reader: &Reader<'_>, api: RestApi, compiled: &mut Compiled) -> Resul
 fn known(key_id: &str) -> Option<KeyId> {
     let id = KeyId::new(key_id);
     if id.is_none() {
-        tracing::error!(key_id, "an API key's id has not the form that this version makes; the key is ignored");
+        tracing::error!(
+            key_id,
+            "an API key's id has not the form that this version makes; the key is ignored"
+        );
     }
     id
 }

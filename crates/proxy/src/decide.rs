@@ -40,7 +40,9 @@ pub async fn decide(
             Err(Held::Unreserved(slot)) => slot,
         };
         if state.limiter.writer.has_failed() {
-            return Err(Refused::LedgerFailed { retry_after: FAILED_RETRY_AFTER });
+            return Err(Refused::LedgerFailed {
+                retry_after: FAILED_RETRY_AFTER,
+            });
         }
         let waited = match &turn {
             Some(turn) if turn.slot() == slot => {
@@ -54,7 +56,9 @@ pub async fn decide(
             }
         };
         if waited.is_err() {
-            return Err(Refused::LedgerBusy { retry_after: BUSY_RETRY_AFTER });
+            return Err(Refused::LedgerBusy {
+                retry_after: BUSY_RETRY_AFTER,
+            });
         }
     }
 }
@@ -80,8 +84,8 @@ fn decide_once(
         true => {
             let mut keyed = identify(state, &snapshot, headers, &stage, call)?;
             let covered = keyed.plan.stage(stage.index);
-            keyed.method = covered
-                .and_then(|c| c.method(&method.resource_path, &method.http_method, verb));
+            keyed.method =
+                covered.and_then(|c| c.method(&method.resource_path, &method.http_method, verb));
             Some(keyed)
         }
         false => None,
@@ -114,7 +118,10 @@ fn decide_once(
 /// An API that does not exist looks like a stage that does not.
 fn find_method(snapshot: &Snapshot, call: &mut Invocation) -> Result<(Arc<Stage>, u32), Held> {
     let (host, uri) = (call.host.clone(), call.uri.clone());
-    let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = host
+        .as_ref()
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let forbidden = Held::Refused(Refused::ForbiddenStage);
     let Some(named) = stage::named(host, uri.path()) else {
         return Err(forbidden);
@@ -142,7 +149,10 @@ fn identify<'a>(
 ) -> Result<Keyed<'a>, Held> {
     let fault = |fault| Held::Refused(Refused::InvalidApiKey(fault));
     let mut values = headers.get_all(X_API_KEY).iter();
-    let value = values.next().filter(|value| !value.is_empty()).ok_or(fault(KeyFault::Missing))?;
+    let value = values
+        .next()
+        .filter(|value| !value.is_empty())
+        .ok_or(fault(KeyFault::Missing))?;
     if values.next().is_some() {
         return Err(fault(KeyFault::Unknown));
     }
@@ -159,5 +169,9 @@ fn identify<'a>(
     });
     let (plan, slot) = found.ok_or(fault(KeyFault::NotInPlan))?;
     call.usage_plan = Some(Arc::clone(plan));
-    Ok(Keyed { plan, slot, method: None })
+    Ok(Keyed {
+        plan,
+        slot,
+        method: None,
+    })
 }

@@ -27,7 +27,12 @@ pub struct Calls {
 
 impl Service for Calls {
     async fn answer(self: Arc<Self>, arrival: Arrival) -> Response<Body> {
-        let Arrival { request, peer, received, refused } = arrival;
+        let Arrival {
+            request,
+            peer,
+            received,
+            refused,
+        } = arrival;
         let received_ms = self.state.time.now().wall_ms;
         let call = Invocation::new(&request, &peer, ids(), received, received_ms);
         let mut entry = Entry::new(call, &self.recorder);
@@ -37,7 +42,8 @@ impl Service for Calls {
             None => self.serve(request, &mut entry.call, &mut left).await,
             Some(refused) => Err(refused),
         };
-        let mut response = answered.unwrap_or_else(|refused| self.refuse(&refused, &mut entry.call));
+        let mut response =
+            answered.unwrap_or_else(|refused| self.refuse(&refused, &mut entry.call));
         if self.state.sends_rate_limits {
             left.write(response.headers_mut());
         }

@@ -91,7 +91,9 @@ pub struct KeyIndex {
 impl Default for KeyIndex {
     fn default() -> Self {
         let empty = Arc::new(Shard::default());
-        KeyIndex { shards: (0..SHARDS).map(|_| Arc::clone(&empty)).collect() }
+        KeyIndex {
+            shards: (0..SHARDS).map(|_| Arc::clone(&empty)).collect(),
+        }
     }
 }
 
@@ -150,7 +152,11 @@ mod tests {
     use super::*;
 
     fn entry(id: &str) -> KeyEntry {
-        KeyEntry { id: KeyId::new(id).unwrap(), enabled: true, plans: Memberships::None }
+        KeyEntry {
+            id: KeyId::new(id).unwrap(),
+            enabled: true,
+            plans: Memberships::None,
+        }
     }
 
     fn digest(n: u64) -> Digest {

@@ -59,8 +59,16 @@ impl RateLimits {
         }
         if let Some(quota) = &self.quota {
             let comma = if policy.is_empty() { "" } else { ", " };
-            let _ = write!(policy, "{comma}\"quota\";q={};w={}", quota.limit, quota.window_s);
-            let _ = write!(state, "{comma}\"quota\";r={};t={}", quota.left, quota.resets_in_s);
+            let _ = write!(
+                policy,
+                "{comma}\"quota\";q={};w={}",
+                quota.limit, quota.window_s
+            );
+            let _ = write!(
+                state,
+                "{comma}\"quota\";r={};t={}",
+                quota.left, quota.resets_in_s
+            );
         }
         for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
             if let (false, Ok(value)) = (value.is_empty(), HeaderValue::try_from(value)) {
@@ -83,20 +91,51 @@ mod tests {
 
     #[test]
     fn both_limits_are_told_and_absent_ones_are_not() {
-        let throttle = ThrottleLeft { burst: 10, rate: 2.0, left: 7 };
-        let quota = QuotaLeft { limit: 20, window_s: 86_400, left: 19, resets_in_s: 3600 };
-        let both = written(RateLimits { throttle: Some(throttle), quota: Some(quota) });
-        assert_eq!(both.0.as_deref(), Some(r#""throttle";q=10;w=5, "quota";q=20;w=86400"#));
-        assert_eq!(both.1.as_deref(), Some(r#""throttle";r=7;t=2, "quota";r=19;t=3600"#));
-        let one = written(RateLimits { quota: Some(quota), ..RateLimits::default() });
+        let throttle = ThrottleLeft {
+            burst: 10,
+            rate: 2.0,
+            left: 7,
+        };
+        let quota = QuotaLeft {
+            limit: 20,
+            window_s: 86_400,
+            left: 19,
+            resets_in_s: 3600,
+        };
+        let both = written(RateLimits {
+            throttle: Some(throttle),
+            quota: Some(quota),
+        });
+        assert_eq!(
+            both.0.as_deref(),
+            Some(r#""throttle";q=10;w=5, "quota";q=20;w=86400"#)
+        );
+        assert_eq!(
+            both.1.as_deref(),
+            Some(r#""throttle";r=7;t=2, "quota";r=19;t=3600"#)
+        );
+        let one = written(RateLimits {
+            quota: Some(quota),
+            ..RateLimits::default()
+        });
         assert_eq!(one.0.as_deref(), Some(r#""quota";q=20;w=86400"#));
         assert_eq!(written(RateLimits::default()), (None, None));
     }
 
     #[test]
     fn a_rate_of_zero_is_a_number_that_a_structured_field_can_hold() {
-        let closed = ThrottleLeft { burst: 5, rate: 0.0, left: 0 };
-        let (policy, _) = written(RateLimits { throttle: Some(closed), quota: None });
-        assert_eq!(policy.as_deref(), Some(r#""throttle";q=5;w=999999999999999"#));
+        let closed = ThrottleLeft {
+            burst: 5,
+            rate: 0.0,
+            left: 0,
+        };
+        let (policy, _) = written(RateLimits {
+            throttle: Some(closed),
+            quota: None,
+        });
+        assert_eq!(
+            policy.as_deref(),
+            Some(r#""throttle";q=5;w=999999999999999"#)
+        );
     }
 }

@@ -39,7 +39,12 @@ struct InForce {
 
 impl Rates {
     pub fn new(table: Arc<RateTable>) -> Self {
-        Rates { table, in_force: HashMap::new(), at: Ticks(0), edited: false }
+        Rates {
+            table,
+            in_force: HashMap::new(),
+            at: Ticks(0),
+            edited: false,
+        }
     }
 
     /// Edits from now on come into force at this moment, which must not have come yet.
@@ -64,14 +69,20 @@ impl Rates {
         let newest = before.and_then(|before| before.newest);
         self.edited = true;
         let id = rate(settings, of).map(|rate| self.table.edit(newest, rate, self.at));
-        let now = InForce { settings: *settings, id, newest: id.or(newest) };
+        let now = InForce {
+            settings: *settings,
+            id,
+            newest: id.or(newest),
+        };
         self.in_force.insert(of, now);
         id
     }
 }
 
 fn rate(settings: &ThrottleSettings, of: RateOf) -> Option<Rate> {
-    let burst = settings.burst_limit.map(|burst| u64::try_from(burst).unwrap_or(0));
+    let burst = settings
+        .burst_limit
+        .map(|burst| u64::try_from(burst).unwrap_or(0));
     Rate::new(settings.rate_limit, burst).unwrap_or_else(|error| {
         // The control plane refuses such settings; closed is the safe reading of a stray one.
         tracing::error!(%error, ?of, "a throttle cannot be read and admits nothing");

@@ -208,7 +208,11 @@ pub fn normal_path(path: &str) -> Cow<'_, str> {
             None => kept.push(part),
         }
     }
-    let slash = if ends_open && !kept.is_empty() { "/" } else { "" };
+    let slash = if ends_open && !kept.is_empty() {
+        "/"
+    } else {
+        ""
+    };
     Cow::Owned(format!("/{}{slash}", kept.join("/")))
 }
 
@@ -265,7 +269,11 @@ mod tests {
         ]);
         let is = |path: &str, method: u32, values: &[&str]| {
             let values: Vec<String> = values.iter().map(|v| v.to_string()).collect();
-            assert_eq!(found(&router, path, "GET"), Some((method, values)), "{path}");
+            assert_eq!(
+                found(&router, path, "GET"),
+                Some((method, values)),
+                "{path}"
+            );
         };
         is("/pets", 0, &[]);
         is("/pets/", 0, &[]);
@@ -293,10 +301,17 @@ mod tests {
         ]);
         assert_eq!(found(&router, "/both", "POST"), Some((2, vec![])));
         assert_eq!(found(&router, "/both", "PUT"), Some((1, vec![])));
-        assert_eq!(found(&router, "/test", "OPTIONS"), Some((3, vec!["test".into()])));
+        assert_eq!(
+            found(&router, "/test", "OPTIONS"),
+            Some((3, vec!["test".into()]))
+        );
         assert_eq!(found(&router, "/test", "PUT"), None);
         assert_eq!(found(&router, "/both", "BREW"), None);
-        assert_eq!(found(&router, "/", "OPTIONS"), None, "greedy needs a segment");
+        assert_eq!(
+            found(&router, "/", "OPTIONS"),
+            None,
+            "greedy needs a segment"
+        );
     }
 
     #[test]

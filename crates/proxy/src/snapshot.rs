@@ -104,7 +104,10 @@ impl PlanThrottle {
         PlanThrottle {
             rate,
             rate_per_s: settings.rate_limit.unwrap_or(0.0),
-            burst: settings.burst_limit.and_then(|burst| u64::try_from(burst).ok()).unwrap_or(0),
+            burst: settings
+                .burst_limit
+                .and_then(|burst| u64::try_from(burst).ok())
+                .unwrap_or(0),
         }
     }
 }
@@ -121,7 +124,10 @@ impl PlanQuota {
     /// Settings that the control plane would refuse admit nothing.
     pub fn new(settings: &QuotaSettings) -> Self {
         PlanQuota {
-            limit: settings.limit.and_then(|limit| u64::try_from(limit).ok()).unwrap_or(0),
+            limit: settings
+                .limit
+                .and_then(|limit| u64::try_from(limit).ok())
+                .unwrap_or(0),
             period: settings.period.map_or(Period::Month, Period::from),
             offset: u8::try_from(settings.offset).unwrap_or(0),
         }

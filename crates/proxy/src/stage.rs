@@ -15,27 +15,41 @@ pub struct Named<'a> {
 pub fn named<'a>(host: &'a str, path: &'a str) -> Option<Named<'a>> {
     if let Some(api_id) = api_of_host(host) {
         let (stage, path) = cut(path.trim_start_matches('/'))?;
-        return Some(Named { api_id, stage, path });
+        return Some(Named {
+            api_id,
+            stage,
+            path,
+        });
     }
     if let Some(rest) = path.strip_prefix("/restapis/") {
         let (api_id, rest) = cut(rest)?;
         let (stage, rest) = cut(rest.trim_start_matches('/'))?;
         if let Some(below) = rest.strip_prefix("/_user_request_") {
             let path = below;
-            return Some(Named { api_id, stage, path });
+            return Some(Named {
+                api_id,
+                stage,
+                path,
+            });
         }
     }
     let rest = path.strip_prefix("/_aws/execute-api/").unwrap_or(path);
     let (api_id, rest) = cut(rest.trim_start_matches('/'))?;
     let (stage, path) = cut(rest.trim_start_matches('/'))?;
-    Some(Named { api_id, stage, path })
+    Some(Named {
+        api_id,
+        stage,
+        path,
+    })
 }
 
 /// The API id in `{apiId}.execute-api.<anything>`; ids are case-sensitive, the rest is not.
 fn api_of_host(host: &str) -> Option<&str> {
     const MARK: &str = "execute-api.";
     let (api_id, rest) = host.split_once('.')?;
-    let is_marked = rest.get(..MARK.len()).is_some_and(|m| m.eq_ignore_ascii_case(MARK));
+    let is_marked = rest
+        .get(..MARK.len())
+        .is_some_and(|m| m.eq_ignore_ascii_case(MARK));
     is_marked.then_some(api_id)
 }
 
@@ -57,12 +71,20 @@ mod tests {
     #[test]
     fn every_form_names_api_stage_and_path() {
         let pets = Some(("abc123", "prod", "/pets/7"));
-        is("abc123.execute-api.us-east-1.amazonaws.com", "/prod/pets/7", pets);
+        is(
+            "abc123.execute-api.us-east-1.amazonaws.com",
+            "/prod/pets/7",
+            pets,
+        );
         is("abc123.execute-api.localhost:8080", "/prod/pets/7", pets);
         is("abc123.Execute-API.localhost", "/prod/pets/7", pets);
         is("localhost:8080", "/abc123/prod/pets/7", pets);
         is("127.0.0.1", "/_aws/execute-api/abc123/prod/pets/7", pets);
-        is("127.0.0.1", "/restapis/abc123/prod/_user_request_/pets/7", pets);
+        is(
+            "127.0.0.1",
+            "/restapis/abc123/prod/_user_request_/pets/7",
+            pets,
+        );
     }
 
     #[test]
@@ -77,6 +99,10 @@ mod tests {
 
     #[test]
     fn inner_double_slashes_stay_with_the_path() {
-        is("abc123.execute-api.x", "/prod//x", Some(("abc123", "prod", "//x")));
+        is(
+            "abc123.execute-api.x",
+            "/prod//x",
+            Some(("abc123", "prod", "//x")),
+        );
     }
 }

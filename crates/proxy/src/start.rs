@@ -17,6 +17,7 @@ use tollgate_limiter::period::Day;
 use tollgate_limiter::{Counters, RateTable, Slot, Start, Ticks};
 use tollgate_store::{LastStamp, LedgerError, LedgerWriter, Store, StoreError, boot};
 
+use crate::DataPlaneState;
 use crate::access_log::{AccessLog, Recorder, Target};
 use crate::admission::{Limiter, MethodBuckets};
 use crate::build::Builder;
@@ -34,7 +35,6 @@ use crate::time::{ALIVE_AHEAD_MS, Absence, Time};
 use crate::usage::{self, WriterHandle};
 use crate::waiting::{WaitLimits, Waiting};
 use crate::working::Working;
-use crate::DataPlaneState;
 
 /// How the data plane is set up.
 pub struct Settings {
@@ -98,7 +98,11 @@ impl DataPlane {
     pub fn start(settings: Settings, store: &Store) -> Result<DataPlane, StartError> {
         let workers = settings.workers.max(1);
         let listener = Listener::bind(settings.address, workers)?;
-        let connector = Connector::new(settings.addresses, settings.extra_roots.as_deref(), settings.connect_timeout)?;
+        let connector = Connector::new(
+            settings.addresses,
+            settings.extra_roots.as_deref(),
+            settings.connect_timeout,
+        )?;
         let connector = Arc::new(connector);
         let metrics = Arc::new(Metrics::new(workers));
         let access_log = match settings.access_log {
@@ -110,13 +114,22 @@ impl DataPlane {
         };
 
         let ledger = store.ledger().writer()?;
-        let Past { ticks_at_start, start, last_day } = Past::read(&ledger);
+        let Past {
+            ticks_at_start,
+            start,
+            last_day,
+        } = Past::read(&ledger);
         let time = Arc::new(Time::start(ticks_at_start));
         let counters = Arc::new(Counters::new());
         let rates = Arc::new(RateTable::new());
         let waiting = Arc::new(Waiting::default());
-        let (writer, handle) =
-            usage::writer(ledger, last_day, Arc::clone(&counters), Arc::clone(&waiting), Arc::clone(&time));
+        let (writer, handle) = usage::writer(
+            ledger,
+            last_day,
+            Arc::clone(&counters),
+            Arc::clone(&waiting),
+            Arc::clone(&time),
+        );
         let writer = on_a_thread("tollgate-ledger", writer.run())?;
 
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
@@ -128,7 +141,12 @@ impl DataPlane {
             settings.account,
         );
         let method_buckets = MethodBuckets::default();
-        let limiter = Limiter { counters, rates, method_buckets, writer: handle.clone() };
+        let limiter = Limiter {
+            counters,
+            rates,
+            method_buckets,
+            writer: handle.clone(),
+        };
         let state = Arc::new(DataPlaneState {
             snapshot: Arc::clone(&snapshot),
             limiter,
@@ -143,16 +161,43 @@ impl DataPlane {
 
         let (pool, log, own) = (settings.pool, access_log.clone(), Arc::clone(&metrics));
         let shared = Arc::clone(&state);
-        let (forwards_api_key, answer_patience) = (settings.forwards_api_key, settings.answer_patience);
+        let (forwards_api_key, answer_patience) =
+            (settings.forwards_api_key, settings.answer_patience);
         let make = move |worker| {
             let pool = Pool::new(pool, Arc::clone(&connector), Arc::clone(&own), worker);
-            let integrations = Integrations { pool, forwards_api_key, answer_patience };
-            let recorder = Recorder { log: log.clone(), metrics: Arc::clone(&own), worker };
-            Arc::new(Calls { state: Arc::clone(&shared), integrations, recorder: Arc::new(recorder) })
+            let integrations = Integrations {
+                pool,
+                forwards_api_key,
+                answer_patience,
+            };
+            let recorder = Recorder {
+                log: log.clone(),
+                metrics: Arc::clone(&own),
+                worker,
+            };
+            Arc::new(Calls {
+                state: Arc::clone(&shared),
+                integrations,
+                recorder: Arc::new(recorder),
+            })
         };
-        let serving = Serving::start(listener, settings.layout, settings.serving, Arc::clone(&metrics), make)
-            .map_err(StartError::Thread)?;
-        Ok(DataPlane { serving, state, metrics, access_log, builder, writer, drain_max: settings.drain_max })
+        let serving = Serving::start(
+            listener,
+            settings.layout,
+            settings.serving,
+            Arc::clone(&metrics),
+            make,
+        )
+        .map_err(StartError::Thread)?;
+        Ok(DataPlane {
+            serving,
+            state,
+            metrics,
+            access_log,
+            builder,
+            writer,
+            drain_max: settings.drain_max,
+        })
     }
 
     /// Where it listens.
@@ -162,7 +207,10 @@ impl DataPlane {
 
     /// What is counted, for `/metrics` and `/status`.
     pub fn figures(&self) -> DataPlaneFigures {
-        DataPlaneFigures { state: Arc::clone(&self.state), metrics: Arc::clone(&self.metrics) }
+        DataPlaneFigures {
+            state: Arc::clone(&self.state),
+            metrics: Arc::clone(&self.metrics),
+        }
     }
 
     /// Opens the access log again, after it was moved away.
@@ -175,12 +223,26 @@ impl DataPlane {
     /// Stops accepting, lets calls in flight finish, gives back what is unspent, writes every counter.
     /// Blocks; not for a runtime's thread.
     pub fn stop(self) {
-        let DataPlane { serving, state, access_log, builder, writer, drain_max, .. } = self;
-        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        let DataPlane {
+            serving,
+            state,
+            access_log,
+            builder,
+            writer,
+            drain_max,
+            ..
+        } = self;
+        match tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        {
             Ok(runtime) => {
                 let cut = runtime.block_on(serving.stop(drain_max));
                 if cut > 0 {
-                    tracing::warn!(connections = cut, "connections were still busy at the end of the drain and were cut");
+                    tracing::warn!(
+                        connections = cut,
+                        "connections were still busy at the end of the drain and were cut"
+                    );
                 }
             }
             Err(error) => tracing::error!(%error, "calls in flight cannot be waited for"),
@@ -207,9 +269,14 @@ impl Past {
     fn read(ledger: &LedgerWriter) -> Past {
         let wall_ms = SystemClock::start(Ticks(0)).wall_ms();
         match ledger.last_stamp() {
-            LastStamp::None => Past { ticks_at_start: Ticks(0), start: Start::Full, last_day: Day(0) },
+            LastStamp::None => Past {
+                ticks_at_start: Ticks(0),
+                start: Start::Full,
+                last_day: Day(0),
+            },
             LastStamp::Alive(alive) => {
-                let absence = Absence::since(alive, wall_ms, boot::boot_ms(), boot::boot_id().as_deref());
+                let absence =
+                    Absence::since(alive, wall_ms, boot::boot_ms(), boot::boot_id().as_deref());
                 Past {
                     ticks_at_start: absence.ticks_at_start,
                     start: Start::EmptyAt(absence.alive_until),
@@ -258,7 +325,10 @@ fn start_builder(
 }
 
 /// Runs a future to its end on a thread with a runtime of its own.
-fn on_a_thread(name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+fn on_a_thread(
+    name: &'static str,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -298,21 +368,62 @@ impl DataPlaneFigures {
         self.metrics.render(&mut text);
         let snapshot = self.state.snapshot.load();
         let keys = snapshot.keys.len() as u64;
-        single(&mut text, "tollgate_api_keys", "gauge", "API keys that the data plane knows.", keys);
+        single(
+            &mut text,
+            "tollgate_api_keys",
+            "gauge",
+            "API keys that the data plane knows.",
+            keys,
+        );
         drop(snapshot);
         let ledger = self.state.limiter.writer.figures();
         let load = |figure: &std::sync::atomic::AtomicU64| figure.load(Ordering::Relaxed);
         let waiting = self.state.waiting.calls() as u64;
-        single(&mut text, "tollgate_ledger_waiting", "gauge", "Calls that wait for a reservation.", waiting);
-        single(&mut text, "tollgate_ledger_counters", "gauge", "Counters that the writer keeps in memory.", load(&ledger.active));
-        single(&mut text, "tollgate_ledger_batches_total", "counter", "Batches written to the ledger.", load(&ledger.batches));
-        single(&mut text, "tollgate_ledger_rows_total", "counter", "Rows written to the ledger.", load(&ledger.rows));
+        single(
+            &mut text,
+            "tollgate_ledger_waiting",
+            "gauge",
+            "Calls that wait for a reservation.",
+            waiting,
+        );
+        single(
+            &mut text,
+            "tollgate_ledger_counters",
+            "gauge",
+            "Counters that the writer keeps in memory.",
+            load(&ledger.active),
+        );
+        single(
+            &mut text,
+            "tollgate_ledger_batches_total",
+            "counter",
+            "Batches written to the ledger.",
+            load(&ledger.batches),
+        );
+        single(
+            &mut text,
+            "tollgate_ledger_rows_total",
+            "counter",
+            "Rows written to the ledger.",
+            load(&ledger.rows),
+        );
         let seconds = load(&ledger.write_us) as f64 / 1e6;
-        family(&mut text, "tollgate_ledger_write_seconds_total", "counter", "Time spent writing the ledger.");
+        family(
+            &mut text,
+            "tollgate_ledger_write_seconds_total",
+            "counter",
+            "Time spent writing the ledger.",
+        );
         // Writing to a String cannot fail.
         let _ = writeln!(text, "tollgate_ledger_write_seconds_total {seconds}");
         let full = u64::from(ledger.full.load(Ordering::Relaxed));
-        single(&mut text, "tollgate_ledger_disk_full", "gauge", "Whether the last write met a full disk.", full);
+        single(
+            &mut text,
+            "tollgate_ledger_disk_full",
+            "gauge",
+            "Whether the last write met a full disk.",
+            full,
+        );
         text
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use tollgate_limiter::period::Day;
 use tollgate_limiter::Ticks;
 use tollgate_limiter::clock::{Clock, SystemClock, WallGuard};
+use tollgate_limiter::period::Day;
 use tollgate_store::{Alive, boot};
 
 /// How far ahead the process says that it lives; the stamp is written every second.
@@ -43,7 +43,10 @@ impl Time {
     pub fn start(ticks_at_start: Ticks) -> Time {
         let clock = SystemClock::start(ticks_at_start);
         let offset_ms = clock.wall_ms() - mono_ms(clock.ticks());
-        Time { clock, offset_ms: AtomicI64::new(offset_ms) }
+        Time {
+            clock,
+            offset_ms: AtomicI64::new(offset_ms),
+        }
     }
 
     pub fn now(&self) -> Now {
@@ -65,7 +68,10 @@ impl Time {
         let trusted = guard.sample(mono.unsigned_abs(), self.clock.wall_ms());
         self.offset_ms.store(trusted - mono, Ordering::Relaxed);
         if let (false, Some(ahead_ms)) = (was_doubted, guard.doubted_ms()) {
-            tracing::warn!(ahead_ms, "the machine's clock jumped forward; quota windows follow it when it has kept its time for a minute");
+            tracing::warn!(
+                ahead_ms,
+                "the machine's clock jumped forward; quota windows follow it when it has kept its time for a minute"
+            );
         }
     }
 
@@ -92,19 +98,34 @@ pub struct Absence {
 
 impl Absence {
     /// By the time since boot when the machine was not restarted, else by the wall clock.
-    pub fn since(alive: &Alive, wall_ms: i64, boot_ms: Option<u64>, boot_id: Option<&str>) -> Absence {
+    pub fn since(
+        alive: &Alive,
+        wall_ms: i64,
+        boot_ms: Option<u64>,
+        boot_id: Option<&str>,
+    ) -> Absence {
         let by_boot = match (alive.until_boot_ms, boot_ms) {
-            (Some(until), Some(now)) if boot_id.is_some() && alive.boot_id.as_deref() == boot_id => {
+            (Some(until), Some(now))
+                if boot_id.is_some() && alive.boot_id.as_deref() == boot_id =>
+            {
                 Some(now as i64 - until as i64)
             }
             _ => None,
         };
-        let absent_ms = by_boot.unwrap_or(wall_ms - alive.until_wall_ms).clamp(-ALIVE_AHEAD_MS, ABSENCE_MS_MAX);
+        let absent_ms = by_boot
+            .unwrap_or(wall_ms - alive.until_wall_ms)
+            .clamp(-ALIVE_AHEAD_MS, ABSENCE_MS_MAX);
         let ticks = |ms: i64| Ticks(ms.unsigned_abs() * TICKS_PER_MS);
         match absent_ms >= 0 {
             // Zero means "full" to a bucket, so the moment is one tick later.
-            true => Absence { ticks_at_start: Ticks(ticks(absent_ms).0 + 1), alive_until: Ticks(1) },
-            false => Absence { ticks_at_start: Ticks(1), alive_until: Ticks(ticks(absent_ms).0 + 1) },
+            true => Absence {
+                ticks_at_start: Ticks(ticks(absent_ms).0 + 1),
+                alive_until: Ticks(1),
+            },
+            false => Absence {
+                ticks_at_start: Ticks(1),
+                alive_until: Ticks(ticks(absent_ms).0 + 1),
+            },
         }
     }
 }
@@ -120,23 +141,40 @@ mod tests {
     use super::*;
 
     fn alive(until_wall_ms: i64, until_boot_ms: Option<u64>) -> Alive {
-        Alive { until_wall_ms, until_boot_ms, boot_id: Some("b".into()), is_settled: false }
+        Alive {
+            until_wall_ms,
+            until_boot_ms,
+            boot_id: Some("b".into()),
+            is_settled: false,
+        }
     }
 
     #[test]
     fn the_absence_is_measured_by_the_time_since_boot_when_it_can_be() {
         let by_boot = Absence::since(&alive(10_000, Some(5_000)), 999_000, Some(8_000), Some("b"));
-        assert_eq!(by_boot.ticks_at_start.0 - by_boot.alive_until.0, 3_000 * TICKS_PER_MS);
+        assert_eq!(
+            by_boot.ticks_at_start.0 - by_boot.alive_until.0,
+            3_000 * TICKS_PER_MS
+        );
         let rebooted = Absence::since(&alive(10_000, Some(5_000)), 14_000, Some(300), Some("c"));
-        assert_eq!(rebooted.ticks_at_start.0 - rebooted.alive_until.0, 4_000 * TICKS_PER_MS);
+        assert_eq!(
+            rebooted.ticks_at_start.0 - rebooted.alive_until.0,
+            4_000 * TICKS_PER_MS
+        );
     }
 
     #[test]
     fn a_process_killed_a_moment_ago_may_have_lived_into_the_future() {
         let killed = Absence::since(&alive(12_000, None), 10_500, None, None);
-        assert_eq!(killed.alive_until.0 - killed.ticks_at_start.0, 1_500 * TICKS_PER_MS);
+        assert_eq!(
+            killed.alive_until.0 - killed.ticks_at_start.0,
+            1_500 * TICKS_PER_MS
+        );
         let clock_set_back = Absence::since(&alive(1_000_000, None), 0, None, None);
-        assert_eq!(clock_set_back.alive_until.0 - clock_set_back.ticks_at_start.0, 2_000 * TICKS_PER_MS);
+        assert_eq!(
+            clock_set_back.alive_until.0 - clock_set_back.ticks_at_start.0,
+            2_000 * TICKS_PER_MS
+        );
     }
 
     #[test]

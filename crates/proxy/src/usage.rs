@@ -140,7 +140,10 @@ pub fn writer(
 ) -> (Writer, WriterHandle) {
     let (sender, events) = mpsc::unbounded_channel();
     let figures = Arc::new(LedgerFigures::default());
-    let handle = WriterHandle { events: sender, figures: Arc::clone(&figures) };
+    let handle = WriterHandle {
+        events: sender,
+        figures: Arc::clone(&figures),
+    };
     let writer = Writer {
         flushes: ledger.flush_requests(),
         ledger,
@@ -185,8 +188,15 @@ impl Writer {
     /// Waits for something to do and takes in all there is.
     async fn wait(&mut self) -> Taken {
         let mut taken = Taken::default();
-        let is_settling = self.unsettled.as_ref().is_some_and(|slots| !slots.is_empty());
-        let due_ms = if is_settling { Some(0) } else { self.reserve.due_in_ms(self.now()) };
+        let is_settling = self
+            .unsettled
+            .as_ref()
+            .is_some_and(|slots| !slots.is_empty());
+        let due_ms = if is_settling {
+            Some(0)
+        } else {
+            self.reserve.due_in_ms(self.now())
+        };
         let due = due_ms.map_or(TICK, Duration::from_millis).min(TICK);
         tokio::select! {
             event = self.events.recv() => self.take(event, &mut taken),
@@ -236,7 +246,9 @@ impl Writer {
                 break;
             }
         }
-        self.figures.active.store(self.reserve.active() as u64, Ordering::Relaxed);
+        self.figures
+            .active
+            .store(self.reserve.active() as u64, Ordering::Relaxed);
         self.answer();
     }
 
@@ -260,7 +272,9 @@ impl Writer {
             Ok(()) => self.reserve.committed(&self.counters),
             Err(LedgerError::Full) => {
                 if !self.figures.full.swap(true, Ordering::AcqRel) {
-                    tracing::error!("the disk is full: no unit of a quota can be reserved until there is room");
+                    tracing::error!(
+                        "the disk is full: no unit of a quota can be reserved until there is room"
+                    );
                 }
                 self.reserve.failed(now, Failure::Full);
             }
@@ -279,7 +293,9 @@ impl Writer {
         }
         let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.figures.batches.fetch_add(1, Ordering::Relaxed);
-        self.figures.rows.fetch_add(batch.rows() as u64, Ordering::Relaxed);
+        self.figures
+            .rows
+            .fetch_add(batch.rows() as u64, Ordering::Relaxed);
         self.figures.write_us.fetch_add(took_us, Ordering::Relaxed);
         Ok(())
     }
@@ -311,7 +327,9 @@ impl Writer {
 
     /// Whether a call on this counter would now be let through or refused for good.
     fn is_decidable(&self, slot: Slot, now: crate::time::Now) -> bool {
-        let Some(counter) = self.counters.get(slot) else { return true };
+        let Some(counter) = self.counters.get(slot) else {
+            return true;
+        };
         let is_metered_only = self.book.quota(slot).is_none();
         is_metered_only || counter.quota.peek(now.day()) != Err(NoUnit::Unreserved)
     }
@@ -328,12 +346,20 @@ impl Writer {
 
     /// What a crash left: reports shall show at once what was written off.
     fn find_unsettled(&mut self) -> Vec<Slot> {
-        if matches!(self.ledger.last_stamp(), LastStamp::Alive(Alive { is_settled: true, .. })) {
+        if matches!(
+            self.ledger.last_stamp(),
+            LastStamp::Alive(Alive {
+                is_settled: true,
+                ..
+            })
+        ) {
             return Vec::new();
         }
         let mut names = Vec::new();
         let today = i32::from(self.now().day.0);
-        let looked = self.ledger.unsettled(today, |plan, key| names.push((plan.to_owned(), key.to_owned())));
+        let looked = self.ledger.unsettled(today, |plan, key| {
+            names.push((plan.to_owned(), key.to_owned()))
+        });
         if let Err(error) = looked {
             self.fail(&error);
         }
@@ -343,7 +369,9 @@ impl Writer {
     fn settle(&mut self) {
         if let Some(slots) = &mut self.unsettled {
             let rest = slots.len().saturating_sub(SETTLED_AT_ONCE);
-            slots.drain(rest..).for_each(|slot| self.reserve.dirty(slot));
+            slots
+                .drain(rest..)
+                .for_each(|slot| self.reserve.dirty(slot));
         }
     }
 
@@ -352,7 +380,9 @@ impl Writer {
             return Ok(Past::default());
         };
         let account = self.ledger.account(&plan, &key)?;
-        let used = self.ledger.used_between(&plan, &key, i32::from(load.from_day.0)..i32::MAX)?;
+        let used = self
+            .ledger
+            .used_between(&plan, &key, i32::from(load.from_day.0)..i32::MAX)?;
         let day = |day: i32| Day(u16::try_from(day).unwrap_or_default());
         Ok(Past {
             terms: self.book.terms(load.slot),
@@ -383,7 +413,9 @@ impl Writer {
             self.rounds();
             let has_failed = self.figures.failed.load(Ordering::Acquire);
             if has_failed || Instant::now() >= until {
-                tracing::error!("not all usage could be written before the end; what was reserved is written off at the next start");
+                tracing::error!(
+                    "not all usage could be written before the end; what was reserved is written off at the next start"
+                );
                 break false;
             }
             if self.reserve.due_in_ms(self.now()).is_none() {
@@ -416,6 +448,9 @@ impl Writer {
 
     fn now(&self) -> reserve::Now {
         let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        reserve::Now { day: self.time.now().day(), at_ms }
+        reserve::Now {
+            day: self.time.now().day(),
+            at_ms,
+        }
     }
 }

@@ -73,10 +73,16 @@ impl Waiting {
     /// Joins the counter's queue and waits for the turn.
     pub async fn turn(&self, slot: Slot, limits: &WaitLimits) -> Result<Turn<'_>, NoTurn> {
         let deadline = Instant::now() + limits.wait_max;
-        let place = self.join(slot, limits.waiters_per_counter_max).ok_or(NoTurn)?;
+        let place = self
+            .join(slot, limits.waiters_per_counter_max)
+            .ok_or(NoTurn)?;
         let turn = Arc::clone(&place.queue.turn).lock_owned();
         let turn = timeout_at(deadline, turn).await.map_err(|_| NoTurn)?;
-        Ok(Turn { place, _turn: turn, deadline })
+        Ok(Turn {
+            place,
+            _turn: turn,
+            deadline,
+        })
     }
 
     fn join(&self, slot: Slot, calls_max: usize) -> Option<Place<'_>> {
@@ -88,7 +94,11 @@ impl Waiting {
         queue.calls.fetch_add(1, Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::AcqRel);
         let queue = Arc::clone(queue);
-        Some(Place { waiting: self, slot, queue })
+        Some(Place {
+            waiting: self,
+            slot,
+            queue,
+        })
     }
 
     /// The calls whose turn it is for these counters look again.
@@ -104,7 +114,9 @@ impl Waiting {
 
     /// The same for all counters: nothing more will be written.
     pub fn wake_all(&self) {
-        lock(&self.queues).values().for_each(|queue| queue.woken.notify_waiters());
+        lock(&self.queues)
+            .values()
+            .for_each(|queue| queue.woken.notify_waiters());
     }
 
     /// Calls that wait now.
@@ -152,7 +164,10 @@ mod tests {
 
     fn limits(waiters_per_counter_max: usize, wait_ms: u64) -> WaitLimits {
         let wait_max = Duration::from_millis(wait_ms);
-        WaitLimits { waiters_per_counter_max, wait_max }
+        WaitLimits {
+            waiters_per_counter_max,
+            wait_max,
+        }
     }
 
     #[tokio::test]
@@ -160,7 +175,10 @@ mod tests {
         let waiting = Waiting::default();
         let first = waiting.turn(SLOT, &limits(1, 60_000)).await.unwrap();
         assert!(waiting.has_queue(SLOT) && !waiting.has_queue(Slot(2)));
-        assert_eq!(waiting.turn(SLOT, &limits(1, 60_000)).await.err(), Some(NoTurn));
+        assert_eq!(
+            waiting.turn(SLOT, &limits(1, 60_000)).await.err(),
+            Some(NoTurn)
+        );
         drop(first);
         assert!(!waiting.has_queue(SLOT));
         assert_eq!(waiting.calls(), 0);

@@ -18,6 +18,9 @@ use crate::snapshot::{
     StageIndex, StageThrottles, VerbMatch,
 };
 
+/// An API with its stages and the deployments they point at.
+pub type ApiRows = (RestApi, Vec<(StageRow, Arc<Deployed>)>);
+
 /// A key as the store lists it.
 pub struct KeyRow {
     pub digest: Digest,
@@ -73,7 +76,10 @@ impl Working {
         };
         working.snapshot.account = account.and_then(|settings| {
             let rate = working.rates.id(RateOf::Account, &settings)?;
-            Some(SharedThrottle { cell: Arc::new(Throttle::new(start)), rate })
+            Some(SharedThrottle {
+                cell: Arc::new(Throttle::new(start)),
+                rate,
+            })
         });
         working
     }
@@ -96,7 +102,7 @@ impl Working {
     }
 
     /// Sets an API with its stages and the deployments they point at, or removes it.
-    pub fn set_api(&mut self, id: &str, api: Option<(RestApi, Vec<(StageRow, Arc<Deployed>)>)>) {
+    pub fn set_api(&mut self, id: &str, api: Option<ApiRows>) {
         let Some((api, rows)) = api else {
             self.snapshot.apis.remove(id);
             return;
@@ -107,7 +113,9 @@ impl Working {
             stages.insert(stage.name.clone(), Arc::new(stage));
         }
         let disabled = api.disable_execute_api_endpoint;
-        self.snapshot.apis.insert(id.into(), Arc::new(Api { disabled, stages }));
+        self.snapshot
+            .apis
+            .insert(id.into(), Arc::new(Api { disabled, stages }));
     }
 
     fn stage(&mut self, api_id: &str, row: StageRow, deployed: Arc<Deployed>) -> Stage {
@@ -127,11 +135,23 @@ impl Working {
 
     fn stage_index(&mut self, api_id: &str, stage: &str) -> StageIndex {
         let next = StageIndex(self.stages.len() as u32);
-        *self.stages.entry((api_id.into(), stage.into())).or_insert(next)
+        *self
+            .stages
+            .entry((api_id.into(), stage.into()))
+            .or_insert(next)
     }
 
-    fn stage_throttles(&mut self, stage: StageIndex, row: &StageRow, deployed: &Deployed) -> Vec<StageThrottles> {
-        let settings: Vec<StageSetting> = row.method_settings.iter().filter_map(StageSetting::read).collect();
+    fn stage_throttles(
+        &mut self,
+        stage: StageIndex,
+        row: &StageRow,
+        deployed: &Deployed,
+    ) -> Vec<StageThrottles> {
+        let settings: Vec<StageSetting> = row
+            .method_settings
+            .iter()
+            .filter_map(StageSetting::read)
+            .collect();
         if settings.is_empty() {
             return Vec::new();
         }
@@ -141,7 +161,10 @@ impl Working {
             .map(|method| {
                 let mut matching: Vec<(u8, VerbMatch, &StageSetting)> = settings
                     .iter()
-                    .filter_map(|s| s.matches(&method.resource_path, &method.http_method).map(|(rank, verb)| (rank, verb, s)))
+                    .filter_map(|s| {
+                        s.matches(&method.resource_path, &method.http_method)
+                            .map(|(rank, verb)| (rank, verb, s))
+                    })
                     .collect();
                 matching.sort_by_key(|(rank, _, _)| *rank);
                 matching
@@ -160,7 +183,12 @@ impl Working {
             .collect()
     }
 
-    fn stage_throttle(&mut self, stage: StageIndex, name: Box<str>, settings: &ThrottleSettings) -> Option<SharedThrottle> {
+    fn stage_throttle(
+        &mut self,
+        stage: StageIndex,
+        name: Box<str>,
+        settings: &ThrottleSettings,
+    ) -> Option<SharedThrottle> {
         let next = self.stage_methods.len() as u32;
         let start = self.start;
         let (number, cell) = self
@@ -201,10 +229,19 @@ impl Working {
             .iter()
             .map(|covered| {
                 let stage = self.stage_index(&covered.api_id, &covered.stage);
-                PlanStage { stage, methods: self.method_throttles(index, stage, &covered.throttle) }
+                PlanStage {
+                    stage,
+                    methods: self.method_throttles(index, stage, &covered.throttle),
+                }
             })
             .collect();
-        Plan { index, id: plan.id.as_str().into(), throttle, quota: plan.quota.as_ref().map(PlanQuota::new), stages }
+        Plan {
+            index,
+            id: plan.id.as_str().into(),
+            throttle,
+            quota: plan.quota.as_ref().map(PlanQuota::new),
+            stages,
+        }
     }
 
     fn method_throttles(
@@ -218,16 +255,25 @@ impl Working {
             .filter_map(|(name, settings)| {
                 let (path, verb) = tollgate_entity::usage_plan::split_method(name)?;
                 let next = self.plan_methods.len() as u32;
-                let number = *self.plan_methods.entry((plan, stage, name.as_str().into())).or_insert(next);
+                let number = *self
+                    .plan_methods
+                    .entry((plan, stage, name.as_str().into()))
+                    .or_insert(next);
                 let rate = self.rates.id(RateOf::PlanMethod(number), settings)?;
-                Some(MethodThrottle { number, resource_path: path.into(), verb: verb.into(), rate })
+                Some(MethodThrottle {
+                    number,
+                    resource_path: path.into(),
+                    verb: verb.into(),
+                    rate,
+                })
             })
             .collect()
     }
 
     /// Sets many keys at once and removes others by id; counters of plans that a key left are kept.
     pub fn set_keys(&mut self, rows: Vec<KeyRow>, gone: &std::collections::HashSet<KeyId>) {
-        let mut changes: Vec<(Digest, Option<KeyEntry>)> = Vec::with_capacity(rows.len() + gone.len());
+        let mut changes: Vec<(Digest, Option<KeyEntry>)> =
+            Vec::with_capacity(rows.len() + gone.len());
         for row in rows {
             let before: Vec<Membership> = self
                 .snapshot
@@ -237,7 +283,13 @@ impl Working {
                 .unwrap_or_default();
             let plans: Vec<PlanIndex> = row.plan_ids.iter().map(|id| self.plan_index(id)).collect();
             for left in before.iter().filter(|m| !plans.contains(&m.plan)) {
-                self.detached.insert(CounterOf { plan: left.plan, key: row.id }, left.slot);
+                self.detached.insert(
+                    CounterOf {
+                        plan: left.plan,
+                        key: row.id,
+                    },
+                    left.slot,
+                );
             }
             let memberships = plans.into_iter().filter_map(|plan| {
                 let kept = before.iter().find(|m| m.plan == plan).map(|m| m.slot);
@@ -245,10 +297,21 @@ impl Working {
                 Some(Membership { plan, slot })
             });
             let plans = memberships.collect();
-            changes.push((row.digest, Some(KeyEntry { id: row.id, enabled: row.enabled, plans })));
+            changes.push((
+                row.digest,
+                Some(KeyEntry {
+                    id: row.id,
+                    enabled: row.enabled,
+                    plans,
+                }),
+            ));
         }
         if !gone.is_empty() {
-            let digests = self.snapshot.keys.iter().filter(|(_, entry)| gone.contains(&entry.id));
+            let digests = self
+                .snapshot
+                .keys
+                .iter()
+                .filter(|(_, entry)| gone.contains(&entry.id));
             changes.extend(digests.map(|(digest, _)| (*digest, None)));
         }
         self.snapshot.keys.change(changes);
@@ -289,7 +352,11 @@ impl StageSetting {
         let path = path.replace("~1", "/").replace("~0", "~");
         let path = (path != "*").then(|| format!("/{}", path.trim_start_matches('/')));
         let verb = (verb != "*").then(|| verb.to_owned());
-        Some(StageSetting { path, verb, throttle })
+        Some(StageSetting {
+            path,
+            verb,
+            throttle,
+        })
     }
 
     /// How specific the setting is for a method (lower is more), and for which of its calls it is.
@@ -323,12 +390,23 @@ mod tests {
 
     fn working() -> Working {
         let (counters, rates) = (Arc::new(Counters::new()), Arc::new(RateTable::new()));
-        Working::new(counters, rates, Arc::new(Metrics::new(1)), Start::Full, None)
+        Working::new(
+            counters,
+            rates,
+            Arc::new(Metrics::new(1)),
+            Start::Full,
+            None,
+        )
     }
 
     fn row(id: &str, digest: u8, plans: &[&str]) -> KeyRow {
         let plan_ids = plans.iter().map(|p| p.to_string()).collect();
-        KeyRow { digest: [digest; 16], id: KeyId::new(id).unwrap(), enabled: true, plan_ids }
+        KeyRow {
+            digest: [digest; 16],
+            id: KeyId::new(id).unwrap(),
+            enabled: true,
+            plan_ids,
+        }
     }
 
     fn slots(working: &Working, digest: u8) -> Vec<Slot> {
@@ -352,7 +430,10 @@ mod tests {
     #[test]
     fn a_deleted_key_is_gone_from_the_next_snapshot_and_not_from_the_last() {
         let mut working = working();
-        working.set_keys(vec![row("key0000001", 1, &["a"]), row("key0000002", 2, &[])], &HashSet::new());
+        working.set_keys(
+            vec![row("key0000001", 1, &["a"]), row("key0000002", 2, &[])],
+            &HashSet::new(),
+        );
         let before = working.snapshot();
         working.set_keys(vec![], &HashSet::from([KeyId::new("key0000001").unwrap()]));
         assert!(working.snapshot().keys.get(&[1; 16]).is_none());
@@ -362,12 +443,22 @@ mod tests {
 
     fn deployed(methods: &[(&str, &str)]) -> Arc<Deployed> {
         let resource = |(path, verb): &(&str, &str)| {
-            let method = Method { http_method: verb.to_string(), ..Method::default() };
+            let method = Method {
+                http_method: verb.to_string(),
+                ..Method::default()
+            };
             let resource_methods = [(verb.to_string(), method)].into();
-            Resource { path: path.to_string(), resource_methods, ..Resource::default() }
+            Resource {
+                path: path.to_string(),
+                resource_methods,
+                ..Resource::default()
+            }
         };
         let resources = methods.iter().map(resource).collect();
-        Arc::new(Deployed::compile(&DeploymentContent { resources, ..DeploymentContent::default() }))
+        Arc::new(Deployed::compile(&DeploymentContent {
+            resources,
+            ..DeploymentContent::default()
+        }))
     }
 
     fn stage_row(settings: &[(&str, f64, i32)]) -> StageRow {
@@ -380,11 +471,18 @@ mod tests {
             (name.to_string(), setting)
         };
         let method_settings = settings.iter().map(setting).collect();
-        StageRow { stage_name: "prod".into(), method_settings, ..StageRow::default() }
+        StageRow {
+            stage_name: "prod".into(),
+            method_settings,
+            ..StageRow::default()
+        }
     }
 
     fn with_stage(working: &mut Working, row: StageRow, deployed: &Arc<Deployed>) -> Arc<Stage> {
-        working.set_api("api", Some((RestApi::default(), vec![(row, Arc::clone(deployed))])));
+        working.set_api(
+            "api",
+            Some((RestApi::default(), vec![(row, Arc::clone(deployed))])),
+        );
         Arc::clone(&working.snapshot.api("api").unwrap().stages["prod"])
     }
 
@@ -392,12 +490,25 @@ mod tests {
     fn the_most_specific_method_setting_throttles_and_every_method_has_its_own_bucket() {
         let mut working = working();
         let deployed = deployed(&[("/pets", "GET"), ("/pets/{id}", "GET"), ("/any", "ANY")]);
-        let row = stage_row(&[("*/*", 10.0, 10), ("pets/GET", 2.0, 2), ("~1pets~1{id}/GET", -1.0, -1), ("any/POST", 1.0, 1)]);
+        let row = stage_row(&[
+            ("*/*", 10.0, 10),
+            ("pets/GET", 2.0, 2),
+            ("~1pets~1{id}/GET", -1.0, -1),
+            ("any/POST", 1.0, 1),
+        ]);
         let stage = with_stage(&mut working, row, &deployed);
         let rate = |method, verb| stage.throttle(method, verb).map(|t| t.rate);
-        assert_ne!(rate(0, "GET"), rate(1, "GET"), "pets/GET has a setting of its own");
+        assert_ne!(
+            rate(0, "GET"),
+            rate(1, "GET"),
+            "pets/GET has a setting of its own"
+        );
         assert!(rate(1, "GET").is_none(), "-1 is no limit, and hides */*");
-        assert_ne!(rate(2, "POST"), rate(2, "GET"), "ANY is throttled by the verb's own setting first");
+        assert_ne!(
+            rate(2, "POST"),
+            rate(2, "GET"),
+            "ANY is throttled by the verb's own setting first"
+        );
         let cell = |method| Arc::as_ptr(&stage.throttle(method, "GET").unwrap().cell);
         assert_ne!(cell(0), cell(2));
     }
@@ -405,12 +516,27 @@ mod tests {
     #[test]
     fn a_stages_buckets_and_rates_outlive_a_deployment() {
         let mut working = working();
-        let first = with_stage(&mut working, stage_row(&[("*/*", 5.0, 5)]), &deployed(&[("/a", "GET"), ("/b", "GET")]));
-        let second = with_stage(&mut working, stage_row(&[("*/*", 5.0, 5)]), &deployed(&[("/b", "GET")]));
-        let (before, after) = (first.throttle(1, "GET").unwrap(), second.throttle(0, "GET").unwrap());
+        let first = with_stage(
+            &mut working,
+            stage_row(&[("*/*", 5.0, 5)]),
+            &deployed(&[("/a", "GET"), ("/b", "GET")]),
+        );
+        let second = with_stage(
+            &mut working,
+            stage_row(&[("*/*", 5.0, 5)]),
+            &deployed(&[("/b", "GET")]),
+        );
+        let (before, after) = (
+            first.throttle(1, "GET").unwrap(),
+            second.throttle(0, "GET").unwrap(),
+        );
         assert!(Arc::ptr_eq(&before.cell, &after.cell));
         assert_eq!(before.rate, after.rate);
-        let edited = with_stage(&mut working, stage_row(&[("*/*", 6.0, 5)]), &deployed(&[("/b", "GET")]));
+        let edited = with_stage(
+            &mut working,
+            stage_row(&[("*/*", 6.0, 5)]),
+            &deployed(&[("/b", "GET")]),
+        );
         let edited = edited.throttle(0, "GET").unwrap();
         assert!(Arc::ptr_eq(&before.cell, &edited.cell) && edited.rate > before.rate);
     }
@@ -418,18 +544,31 @@ mod tests {
     #[test]
     fn a_plans_method_throttle_is_found_by_verb_then_any_then_star() {
         let mut working = working();
-        let throttle = |rate| ThrottleSettings { rate_limit: Some(rate), burst_limit: Some(1) };
+        let throttle = |rate| ThrottleSettings {
+            rate_limit: Some(rate),
+            burst_limit: Some(1),
+        };
         let throttles = [("/pets/GET", 1.0), ("/pets/ANY", 2.0), ("/pets/*", 3.0)];
         let covered = ApiStage {
             api_id: "api".into(),
             stage: "prod".into(),
-            throttle: throttles.map(|(name, rate)| (name.to_owned(), throttle(rate))).into(),
+            throttle: throttles
+                .map(|(name, rate)| (name.to_owned(), throttle(rate)))
+                .into(),
         };
-        let plan = UsagePlan { id: "p".into(), api_stages: vec![covered], ..UsagePlan::default() };
+        let plan = UsagePlan {
+            id: "p".into(),
+            api_stages: vec![covered],
+            ..UsagePlan::default()
+        };
         working.set_plan("p", Some(&plan));
         let snapshot = working.snapshot();
         let plan = snapshot.plans[0].as_ref().unwrap();
-        let verb = |method, verb| plan.stages[0].method("/pets", method, verb).map(|t| &*t.verb);
+        let verb = |method, verb| {
+            plan.stages[0]
+                .method("/pets", method, verb)
+                .map(|t| &*t.verb)
+        };
         assert_eq!(verb("GET", "GET"), Some("GET"));
         assert_eq!(verb("ANY", "GET"), Some("GET"));
         assert_eq!(verb("ANY", "PUT"), Some("ANY"));

@@ -23,10 +23,10 @@ use crate::directory::Directory;
 use crate::reader::Readers;
 
 use alive::AliveFile;
+pub use alive::{Alive, LastStamp};
 use flush::FlushDesk;
 pub use flush::{FlushRequest, FlushRequests};
 pub use query::{DayUsage, KeyUsage, UsageListed, UsagePage};
-pub use alive::{Alive, LastStamp};
 pub use writer::{AccountRow, LedgerBatch, LedgerWriter, UsedRow};
 
 /// `usage.db`: "TGus" as an SQLite application id.
@@ -100,8 +100,11 @@ impl Ledger {
         }
         let writer = open_writer(&path)?;
         let alive = directory.file("usage.alive");
-        let (stamp, last_stamp) = AliveFile::open(&alive, existed)
-            .map_err(|source| OpenError::NotWritable { path: alive, source })?;
+        let (stamp, last_stamp) =
+            AliveFile::open(&alive, existed).map_err(|source| OpenError::NotWritable {
+                path: alive,
+                source,
+            })?;
         Ok(Ledger(Arc::new(Shared {
             readers: Readers::new(path, READERS_MAX),
             writer: Mutex::new(writer),

@@ -42,13 +42,20 @@ impl AliveFile {
         let mut options = OpenOptions::new();
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         let mut text = String::new();
         let read = file.read_to_string(&mut text);
         let last = match (read, text.trim()) {
             // Blank at full size: it was made, and nothing ever served.
             (Ok(_), "") if !has_served || text.len() == FILE_BYTES => LastStamp::None,
-            (Ok(_), text) => serde_json::from_str(text).map_or(LastStamp::Unknown, LastStamp::Alive),
+            (Ok(_), text) => {
+                serde_json::from_str(text).map_or(LastStamp::Unknown, LastStamp::Alive)
+            }
             (Err(_), _) => LastStamp::Unknown,
         };
         let mut alive = AliveFile(file);
@@ -76,7 +83,12 @@ mod tests {
 
     fn alive(until_wall_ms: i64) -> Alive {
         let boot_id = Some("3f0b0a0e-0000-4000-8000-000000000000".to_owned());
-        Alive { until_wall_ms, until_boot_ms: Some(u64::MAX), boot_id, is_settled: false }
+        Alive {
+            until_wall_ms,
+            until_boot_ms: Some(u64::MAX),
+            boot_id,
+            is_settled: false,
+        }
     }
 
     #[test]
@@ -88,7 +100,10 @@ mod tests {
         assert_eq!(AliveFile::open(&path, true).unwrap().1, LastStamp::None);
         file.stamp(&alive(i64::MAX)).unwrap();
         file.stamp(&alive(7)).unwrap();
-        assert_eq!(AliveFile::open(&path, true).unwrap().1, LastStamp::Alive(alive(7)));
+        assert_eq!(
+            AliveFile::open(&path, true).unwrap().1,
+            LastStamp::Alive(alive(7))
+        );
         assert_eq!(std::fs::metadata(&path).unwrap().len(), FILE_BYTES as u64);
         std::fs::write(&path, "{\"until").unwrap();
         assert_eq!(AliveFile::open(&path, true).unwrap().1, LastStamp::Unknown);

@@ -133,11 +133,7 @@ impl LedgerWriter {
 
     /// Every account whose window is not over on `day` and of which more is reserved than rows show as
     /// used or written off: what a process before did not settle.
-    pub fn unsettled(
-        &self,
-        day: i32,
-        mut see: impl FnMut(&str, &str),
-    ) -> Result<(), LedgerError> {
+    pub fn unsettled(&self, day: i32, mut see: impl FnMut(&str, &str)) -> Result<(), LedgerError> {
         let sql = "SELECT plan_id, key_id FROM account AS a
                    WHERE window_end_day > ?1 AND reserved > (
                        SELECT coalesce(sum(used + written_off), 0) FROM used AS u
@@ -166,7 +162,12 @@ impl LedgerWriter {
 
     /// Says until when this process may live. Goes on when the ledger itself is full or has failed.
     pub fn say_alive(&self, alive: &Alive) -> std::io::Result<()> {
-        let mut stamp = self.ledger.0.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stamp = self
+            .ledger
+            .0
+            .stamp
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         stamp.stamp(alive)
     }
 

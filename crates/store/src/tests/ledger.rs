@@ -17,7 +17,10 @@ fn what_was_written_is_read_back_after_a_crash_and_after_a_restart() {
         used: vec![used("p", "k1", 20_000, 3)],
     };
     let mut writer = scratch.store.ledger().writer().unwrap();
-    assert_eq!((accounts(&writer), writer.last_stamp()), (vec![], &LastStamp::None));
+    assert_eq!(
+        (accounts(&writer), writer.last_stamp()),
+        (vec![], &LastStamp::None)
+    );
     writer.write(&batch).unwrap();
     writer.say_alive(&alive).unwrap();
     let newer = LedgerBatch {
