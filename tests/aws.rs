@@ -316,32 +316,63 @@ fn every_noun_has_awss_members_and_words() {
 const DIFFERS: &[(&str, &str)] = &[
     (
         "CreateRestApi",
-        "`apiKeySource` AUTHORIZER is refused until authorizers exist",
+        "refused: the endpoint type PRIVATE, `policy`, `cloneFrom`, `apiKeySource` AUTHORIZER; stored without effect: \
+         the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, `binaryMediaTypes`, \
+         `minimumCompressionSize`",
     ),
     (
         "UpdateRestApi",
-        "`apiKeySource` AUTHORIZER is refused until authorizers exist",
+        "refused: the endpoint type PRIVATE, `policy`, `apiKeySource` AUTHORIZER; stored without effect: \
+         the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, `binaryMediaTypes`, \
+         `minimumCompressionSize`",
+    ),
+    (
+        "CreateDeployment",
+        "refused: `canarySettings`, `cacheClusterEnabled`; stored without effect: `cacheClusterSize`, `tracingEnabled`",
+    ),
+    (
+        "CreateStage",
+        "refused: `canarySettings`, `cacheClusterEnabled`; stored without effect: `cacheClusterSize`, `tracingEnabled`, \
+         `documentationVersion`",
+    ),
+    (
+        "UpdateStage",
+        "refused: canaries, cache clusters, client certificates; stored without effect: `cacheClusterSize`, \
+         `tracingEnabled`, `documentationVersion`, `accessLogSettings`, method settings other than throttling",
     ),
     (
         "PutMethod",
-        "an `authorizationType` other than NONE is refused until authorizers exist",
+        "refused: an `authorizationType` other than NONE, `requestValidatorId`, `authorizationScopes`",
     ),
     (
         "UpdateMethod",
-        "an `authorizationType` other than NONE is refused until authorizers exist",
+        "refused: an `authorizationType` other than NONE, `requestValidatorId`, `authorizationScopes`",
+    ),
+    ("PutIntegration", INTEGRATION),
+    ("UpdateIntegration", INTEGRATION),
+    ("PutIntegrationResponse", INTEGRATION_RESPONSE),
+    ("UpdateIntegrationResponse", INTEGRATION_RESPONSE),
+    (
+        "TagResource",
+        "tags with the prefix `tollgate:` are refused, here and wherever a noun is created with tags",
     ),
     (
-        "PutIntegration",
-        "every type is stored; HTTP_PROXY and MOCK are served, a call of another answers 500",
+        "GetAccount",
+        "`throttleSettings` are AWS's defaults; only what an operator configures is enforced",
     ),
     (
-        "PutIntegrationResponse",
-        "templates are stored as they are; a call of one with expressions answers 500",
+        "UpdateAccount",
+        "`cloudwatchRoleArn` is stored without effect",
     ),
-    ("CreateDeployment", "canaries are refused"),
     ("GetUsage", "exact at once, where AWS lags"),
-    ("UpdateUsage", "may lower what remains as well as raise it"),
 ];
+
+const INTEGRATION: &str = "HTTP_PROXY and MOCK are served; the types HTTP, AWS and AWS_PROXY, and of the others \
+     templates with expressions, `contentHandling`, `insecureSkipVerification` and VPC links named by a stage variable, \
+     are stored and answer 500 when called; VPC links named by their id are refused; stored without effect: \
+     `cacheNamespace`, `cacheKeyParameters`, `credentials`, `responseTransferMode`, `integrationTarget`";
+const INTEGRATION_RESPONSE: &str = "templates with expressions, `contentHandling` and patterns only Java has are stored \
+     and answer 500 when called";
 
 #[test]
 fn the_compatibility_page_is_in_step_with_the_table() {

@@ -214,7 +214,9 @@ impl<'de> MapAccess<'de> for Members {
     ) -> Result<Option<K::Value>, Refusal> {
         self.next = self.rest.next();
         match &self.next {
-            Some((name, _)) => seed.deserialize(name.as_str().into_deserializer()).map(Some),
+            Some((name, _)) => seed
+                .deserialize(name.as_str().into_deserializer())
+                .map(Some),
             None => Ok(None),
         }
     }

@@ -38,7 +38,13 @@ pub struct Answer {
 
 impl Gateway {
     pub fn new() -> Self {
-        Self::with(ControlSettings { auth: false, ..ControlSettings::default() }, StoreOptions::default())
+        Self::with(
+            ControlSettings {
+                auth: false,
+                ..ControlSettings::default()
+            },
+            StoreOptions::default(),
+        )
     }
 
     pub fn with(settings: ControlSettings, options: StoreOptions) -> Self {
@@ -46,8 +52,15 @@ impl Gateway {
         let store = Store::open(directory.path(), options).unwrap();
         let clock = Arc::new(AtomicI64::new(START));
         let read = clock.clone();
-        let control = Control::new(store, settings, move || Timestamp(read.load(Ordering::Relaxed)));
-        Gateway { router: router(control.clone()), control, clock, _directory: directory }
+        let control = Control::new(store, settings, move || {
+            Timestamp(read.load(Ordering::Relaxed))
+        });
+        Gateway {
+            router: router(control.clone()),
+            control,
+            clock,
+            _directory: directory,
+        }
     }
 
     /// Moves the clock on.
@@ -56,7 +69,10 @@ impl Gateway {
     }
 
     pub async fn call(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
-        let request = Request::builder().method(method).uri(path).header("host", "localhost");
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost");
         self.send(request.body(body.into()).unwrap()).await
     }
 
@@ -65,8 +81,16 @@ impl Gateway {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        let body = if body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&body).unwrap()
+        };
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -87,9 +111,16 @@ impl Gateway {
 
     /// Patches with operations as (op, path, value).
     pub async fn patch(&self, path: &str, operations: &[(&str, &str, Option<&str>)]) -> Answer {
-        let operations: Vec<Value> =
-            operations.iter().map(|(op, path, value)| json!({"op": op, "path": path, "value": value})).collect();
-        self.call("PATCH", path, json!({"patchOperations": operations}).to_string()).await
+        let operations: Vec<Value> = operations
+            .iter()
+            .map(|(op, path, value)| json!({"op": op, "path": path, "value": value}))
+            .collect();
+        self.call(
+            "PATCH",
+            path,
+            json!({"patchOperations": operations}).to_string(),
+        )
+        .await
     }
 
     /// Stages that exist, without an API around them.
@@ -97,37 +128,71 @@ impl Gateway {
         let change = |transaction: &mut Transaction<'_>| {
             for (api, name) in stages {
                 let (rest_api_id, stage_name) = ((*api).to_owned(), (*name).to_owned());
-                transaction.put(&Stage { rest_api_id, stage_name, ..Stage::default() })?;
+                transaction.put(&Stage {
+                    rest_api_id,
+                    stage_name,
+                    ..Stage::default()
+                })?;
             }
             Ok::<_, StoreError>(())
         };
-        self.control.store.commit_blocking(Audit::default(), change).unwrap();
+        self.control
+            .store
+            .commit_blocking(Audit::default(), change)
+            .unwrap();
     }
 
     /// Points a stage that exists, without an API around it, at methods given as (path, verb).
     pub fn put_methods(&self, api: &str, name: &str, methods: &[(&str, &str)]) {
-        let mut content = DeploymentContent { deployment_id: format!("{api}-{name}"), ..Default::default() };
+        let mut content = DeploymentContent {
+            deployment_id: format!("{api}-{name}"),
+            ..Default::default()
+        };
         for (path, verb) in methods {
-            let resource_methods: BTreeMap<String, Method> = [((*verb).to_owned(), Method::default())].into();
-            match content.resources.iter_mut().find(|resource| resource.path == *path) {
+            let resource_methods: BTreeMap<String, Method> =
+                [((*verb).to_owned(), Method::default())].into();
+            match content
+                .resources
+                .iter_mut()
+                .find(|resource| resource.path == *path)
+            {
                 Some(known) => known.resource_methods.extend(resource_methods),
-                None => content.resources.push(Resource { path: (*path).to_owned(), resource_methods, ..Default::default() }),
+                None => content.resources.push(Resource {
+                    path: (*path).to_owned(),
+                    resource_methods,
+                    ..Default::default()
+                }),
             }
         }
         let (rest_api_id, stage_name) = (api.to_owned(), name.to_owned());
         let deployment_id = content.deployment_id.clone();
-        let stage = Stage { rest_api_id, stage_name, deployment_id, ..Stage::default() };
+        let stage = Stage {
+            rest_api_id,
+            stage_name,
+            deployment_id,
+            ..Stage::default()
+        };
         let change = |transaction: &mut Transaction<'_>| {
             transaction.put(&content)?;
             transaction.put(&stage)
         };
-        self.control.store.commit_blocking(Audit::default(), change).unwrap();
+        self.control
+            .store
+            .commit_blocking(Audit::default(), change)
+            .unwrap();
     }
 
     /// The audit log, newest first.
     pub fn audit_log(&self) -> Vec<AuditRow> {
-        let page = Page { newest_first: true, ..Page::ALL };
-        self.control.store.read_blocking(|reader| reader.audit(&page)).unwrap().items
+        let page = Page {
+            newest_first: true,
+            ..Page::ALL
+        };
+        self.control
+            .store
+            .read_blocking(|reader| reader.audit(&page))
+            .unwrap()
+            .items
     }
 }
 
@@ -147,15 +212,29 @@ impl Answer {
 
     /// Status, exception and text of a refusal: `404 NotFoundException: …`.
     pub fn refusal(&self) -> String {
-        let name = self.headers.get("x-amzn-errortype").and_then(|name| name.to_str().ok());
-        format!("{} {}: {}", self.status, name.unwrap_or("-"), self.body["message"].as_str().unwrap_or("-"))
+        let name = self
+            .headers
+            .get("x-amzn-errortype")
+            .and_then(|name| name.to_str().ok());
+        format!(
+            "{} {}: {}",
+            self.status,
+            name.unwrap_or("-"),
+            self.body["message"].as_str().unwrap_or("-")
+        )
     }
 
     /// It must be refused with this exception and this text.
     #[track_caller]
     pub fn refused(self, status: u16, exception: &str, text: &str) {
-        let name = self.headers.get("x-amzn-errortype").and_then(|name| name.to_str().ok());
-        assert_eq!((self.status, name, &self.body), (status, Some(exception), &json!({ "message": text })));
+        let name = self
+            .headers
+            .get("x-amzn-errortype")
+            .and_then(|name| name.to_str().ok());
+        assert_eq!(
+            (self.status, name, &self.body),
+            (status, Some(exception), &json!({ "message": text }))
+        );
     }
 
     /// It must be refused with 400 BadRequestException and this text.
@@ -180,17 +259,35 @@ impl Answer {
 /// The text of a member.
 #[track_caller]
 pub fn text(body: &Value, member: &str) -> String {
-    body[member].as_str().unwrap_or_else(|| panic!("no text at {member} in {body}")).to_owned()
+    body[member]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text at {member} in {body}"))
+        .to_owned()
 }
 
 /// An API with one method: `GET /test`, a MOCK. Its id, and the resource's.
 pub async fn api_with_method(gateway: &Gateway) -> (String, String) {
-    let api = gateway.post("/restapis", json!({"name": "api"})).await.ok(201);
+    let api = gateway
+        .post("/restapis", json!({"name": "api"}))
+        .await
+        .ok(201);
     let (api, root) = (text(&api, "id"), text(&api, "rootResourceId"));
-    let resource = gateway.post(&format!("/restapis/{api}/resources/{root}"), json!({"pathPart": "test"})).await.ok(201);
+    let resource = gateway
+        .post(
+            &format!("/restapis/{api}/resources/{root}"),
+            json!({"pathPart": "test"}),
+        )
+        .await
+        .ok(201);
     let resource = text(&resource, "id");
     let method = format!("/restapis/{api}/resources/{resource}/methods/GET");
-    gateway.put(&method, json!({"authorizationType": "NONE"})).await.ok(201);
-    gateway.put(&format!("{method}/integration"), json!({"type": "MOCK"})).await.ok(201);
+    gateway
+        .put(&method, json!({"authorizationType": "NONE"}))
+        .await
+        .ok(201);
+    gateway
+        .put(&format!("{method}/integration"), json!({"type": "MOCK"}))
+        .await
+        .ok(201);
     (api, resource)
 }

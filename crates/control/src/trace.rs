@@ -61,7 +61,7 @@ pub async fn trace(State(control): State<Control>, mut request: Request, next: N
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::cell::RefCell;
 
     use tollgate_store::StoreOptions;
     use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -69,16 +69,20 @@ mod tests {
     use crate::ControlSettings;
     use crate::testing::Gateway;
 
-    /// The levels of this module's events.
-    #[derive(Clone, Default)]
-    struct Levels(Arc<Mutex<Vec<Level>>>);
+    thread_local! {
+        /// Of each test apart: a subscriber for one thread alone misses what others have made tracing forget.
+        static SEEN: RefCell<Vec<Level>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Notes the levels of this module's events.
+    struct Levels;
 
     impl Subscriber for Levels {
         fn enabled(&self, metadata: &Metadata<'_>) -> bool {
             metadata.target() == "tollgate_control::trace"
         }
         fn event(&self, event: &Event<'_>) {
-            self.0.lock().unwrap().push(*event.metadata().level());
+            SEEN.with_borrow_mut(|seen| seen.push(*event.metadata().level()));
         }
         fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
             span::Id::from_u64(1)
@@ -91,11 +95,10 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_do_not_fill_the_log() {
-        let levels = Levels::default();
-        let _guard = tracing::subscriber::set_default(levels.clone());
+        tracing::subscriber::set_global_default(Levels).unwrap();
         Gateway::new().get("/account").await.ok(200);
         let guarded = Gateway::with(ControlSettings::default(), StoreOptions::default());
         assert_eq!(guarded.get("/account").await.status, 403);
-        assert_eq!(*levels.0.lock().unwrap(), [Level::INFO, Level::DEBUG]);
+        assert_eq!(SEEN.take(), [Level::INFO, Level::DEBUG]);
     }
 }

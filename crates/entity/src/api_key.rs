@@ -45,7 +45,11 @@ pub struct ApiKey {
 impl ApiKey {
     /// Checks everything but the value.
     pub fn validated(self) -> Result<Self, Invalid> {
-        if self.name.as_ref().is_some_and(|n| n.chars().count() > NAME_CHARS_MAX) {
+        if self
+            .name
+            .as_ref()
+            .is_some_and(|n| n.chars().count() > NAME_CHARS_MAX)
+        {
             return Err(Invalid::new(
                 "Invalid API Key name, can be at most 1024 characters.",
             ));
@@ -122,14 +126,22 @@ mod tests {
             };
             key.validated().is_ok()
         };
-        assert!(of(CUSTOMER_ID_CHARS_MAX, STAGE_KEYS_MAX, STAGE_KEY_CHARS_MAX));
+        assert!(of(
+            CUSTOMER_ID_CHARS_MAX,
+            STAGE_KEYS_MAX,
+            STAGE_KEY_CHARS_MAX
+        ));
         assert!(!of(CUSTOMER_ID_CHARS_MAX + 1, 0, 0));
         assert!(!of(0, STAGE_KEYS_MAX + 1, 1) && !of(0, 1, STAGE_KEY_CHARS_MAX + 1));
     }
 
     #[test]
     fn the_wire_form_has_stage_keys_and_no_empty_members() {
-        let key = ApiKey { id: "a1".into(), name: Some("n".into()), ..ApiKey::default() };
+        let key = ApiKey {
+            id: "a1".into(),
+            name: Some("n".into()),
+            ..ApiKey::default()
+        };
         assert_eq!(
             serde_json::to_string(&key).unwrap(),
             r#"{"id":"a1","name":"n","enabled":false,"createdDate":0,"lastUpdatedDate":0,"stageKeys":[]}"#

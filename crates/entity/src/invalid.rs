@@ -17,6 +17,8 @@ impl Invalid {
         if text.chars().count() <= max {
             return Ok(());
         }
-        Err(Invalid::new(format!("{what} can be at most {max} characters")))
+        Err(Invalid::new(format!(
+            "{what} can be at most {max} characters"
+        )))
     }
 }

@@ -34,6 +34,8 @@ impl Resource {
 
     /// `{name}` or `{name+}`.
     pub fn is_variable(&self) -> bool {
-        self.path_part.as_deref().is_some_and(|p| p.starts_with('{'))
+        self.path_part
+            .as_deref()
+            .is_some_and(|p| p.starts_with('{'))
     }
 }

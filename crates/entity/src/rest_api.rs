@@ -86,7 +86,11 @@ mod tests {
     fn texts_are_bounded() {
         let of = |name: usize, description: usize| {
             let description = Some("é".repeat(description));
-            let api = RestApi { name: "é".repeat(name), description, ..RestApi::default() };
+            let api = RestApi {
+                name: "é".repeat(name),
+                description,
+                ..RestApi::default()
+            };
             api.check_texts().is_ok()
         };
         assert!(of(1, 0) && of(NAME_CHARS_MAX, DESCRIPTION_CHARS_MAX));

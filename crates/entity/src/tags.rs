@@ -24,7 +24,8 @@ pub fn check(tags: &Tags) -> Result<(), Invalid> {
             "The maximum number of tags for a resource is {TAGS_MAX}"
         )));
     }
-    tags.iter().try_for_each(|(key, value)| check_one(key, value))
+    tags.iter()
+        .try_for_each(|(key, value)| check_one(key, value))
 }
 
 fn check_one(key: &str, value: &str) -> Result<(), Invalid> {
@@ -54,7 +55,10 @@ mod tests {
     use super::*;
 
     fn tags(pairs: &[(&str, &str)]) -> Tags {
-        pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect()
     }
 
     #[test]

@@ -96,8 +96,16 @@ impl UsagePlan {
         }
         Invalid::check_chars("Usage Plan name", &self.name, NAME_CHARS_MAX)?;
         let texts = [
-            ("Usage Plan description", &self.description, DESCRIPTION_CHARS_MAX),
-            ("Usage Plan product code", &self.product_code, PRODUCT_CODE_CHARS_MAX),
+            (
+                "Usage Plan description",
+                &self.description,
+                DESCRIPTION_CHARS_MAX,
+            ),
+            (
+                "Usage Plan product code",
+                &self.product_code,
+                PRODUCT_CODE_CHARS_MAX,
+            ),
         ];
         for (what, text, max) in texts {
             Invalid::check_chars(what, text.as_deref().unwrap_or_default(), max)?;
@@ -220,12 +228,20 @@ mod tests {
     use super::*;
 
     fn plan(quota: QuotaSettings) -> UsagePlan {
-        UsagePlan { name: "p".into(), quota: Some(quota), ..UsagePlan::default() }
+        UsagePlan {
+            name: "p".into(),
+            quota: Some(quota),
+            ..UsagePlan::default()
+        }
     }
 
     #[test]
     fn offsets_are_held_to_their_period() {
-        let quota = |period, offset| QuotaSettings { limit: Some(1), offset, period: Some(period) };
+        let quota = |period, offset| QuotaSettings {
+            limit: Some(1),
+            offset,
+            period: Some(period),
+        };
         for (period, offset, fine) in [
             (QuotaPeriod::Day, 0, true),
             (QuotaPeriod::Day, 1, false),
@@ -235,21 +251,34 @@ mod tests {
             (QuotaPeriod::Month, 28, false),
             (QuotaPeriod::Month, -1, false),
         ] {
-            assert_eq!(plan(quota(period, offset)).validated().is_ok(), fine, "{period:?} {offset}");
+            assert_eq!(
+                plan(quota(period, offset)).validated().is_ok(),
+                fine,
+                "{period:?} {offset}"
+            );
         }
     }
 
     #[test]
     fn a_quota_needs_a_period_and_a_limit() {
-        let without_period = QuotaSettings { limit: Some(1), ..QuotaSettings::default() };
+        let without_period = QuotaSettings {
+            limit: Some(1),
+            ..QuotaSettings::default()
+        };
         assert!(plan(without_period).validated().is_err());
-        let without_limit = QuotaSettings { period: Some(QuotaPeriod::Day), ..QuotaSettings::default() };
+        let without_limit = QuotaSettings {
+            period: Some(QuotaPeriod::Day),
+            ..QuotaSettings::default()
+        };
         assert!(plan(without_limit).validated().is_err());
     }
 
     #[test]
     fn method_names_split_at_the_last_slash() {
-        assert_eq!(split_method("/pets/{petId}/GET"), Some(("/pets/{petId}", "GET")));
+        assert_eq!(
+            split_method("/pets/{petId}/GET"),
+            Some(("/pets/{petId}", "GET"))
+        );
         assert_eq!(split_method("//GET"), Some(("/", "GET")));
         assert_eq!(split_method("/pets/*"), Some(("/pets", "*")));
         assert_eq!(split_method("/GET"), None);
@@ -265,19 +294,32 @@ mod tests {
             name: name.unwrap_or_default(),
             ..UsagePlan::default()
         };
-        let described = |description| UsagePlan { description, ..named(long(1)) };
-        let coded = |product_code| UsagePlan { product_code, ..named(long(1)) };
+        let described = |description| UsagePlan {
+            description,
+            ..named(long(1))
+        };
+        let coded = |product_code| UsagePlan {
+            product_code,
+            ..named(long(1))
+        };
         assert!(named(long(NAME_CHARS_MAX)).validated().is_ok());
         assert!(named(long(NAME_CHARS_MAX + 1)).validated().is_err());
         assert!(described(long(DESCRIPTION_CHARS_MAX)).validated().is_ok());
-        assert!(described(long(DESCRIPTION_CHARS_MAX + 1)).validated().is_err());
+        assert!(
+            described(long(DESCRIPTION_CHARS_MAX + 1))
+                .validated()
+                .is_err()
+        );
         assert!(coded(long(PRODUCT_CODE_CHARS_MAX)).validated().is_ok());
         assert!(coded(long(PRODUCT_CODE_CHARS_MAX + 1)).validated().is_err());
     }
 
     #[test]
     fn rates_are_rendered_as_doubles() {
-        let throttle = ThrottleSettings { burst_limit: Some(20), rate_limit: Some(10.0) };
+        let throttle = ThrottleSettings {
+            burst_limit: Some(20),
+            rate_limit: Some(10.0),
+        };
         assert_eq!(
             serde_json::to_string(&throttle).unwrap(),
             r#"{"burstLimit":20,"rateLimit":10.0}"#

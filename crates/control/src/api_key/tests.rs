@@ -395,7 +395,10 @@ async fn customers_and_stage_keys_are_bounded() {
         .post("/apikeys", json!({"stageKeys": stages(101)}))
         .await
         .bad("An API Key can have at most 100 stage keys");
-    let full = gateway.post("/apikeys", json!({"stageKeys": stages(100)})).await.ok(201);
+    let full = gateway
+        .post("/apikeys", json!({"stageKeys": stages(100)}))
+        .await
+        .ok(201);
     let path = format!("/apikeys/{}", text(&full, "id"));
     gateway
         .patch(&path, &[("add", "/stages", Some("one/more"))])

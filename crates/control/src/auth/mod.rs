@@ -62,9 +62,9 @@ pub async fn authenticate(
 
 /// The access key that a call names. Who names none of ours is refused before a byte of the body is read.
 ///
-/// That a key exists is not hidden: the two refusals have different names, as on AWS, and a wrong secret costs
-/// the reading and hashing of the body besides. What a secret is, is: its signature is computed and compared in
-/// the same time whatever the secret, and a stranger's too, so that without a body both refusals take as long.
+/// Equalised: a stranger's signature is computed too, and every one is compared in constant time, so that time tells
+/// nothing of a secret. Not equalised: a known key's body is read and hashed besides. That a key exists is no secret:
+/// the two refusals have different names, as on AWS.
 async fn look_up(
     control: &Control,
     claim: &sigv4::Claim,

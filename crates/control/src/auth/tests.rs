@@ -295,7 +295,9 @@ async fn bodies_share_a_room_and_wait_for_it_no_longer_than_said() {
     let bodies = gateway.control.bodies.clone();
     let rest = bodies.available_permits();
     assert_eq!(rest, BODIES_BYTES_MAX);
-    let others = bodies.clone().acquire_many_owned(u32::try_from(rest).unwrap() - 1);
+    let others = bodies
+        .clone()
+        .acquire_many_owned(u32::try_from(rest).unwrap() - 1);
     let others = others.await.unwrap();
     let started = tokio::time::Instant::now();
     let waited = gateway.call("POST", "/apikeys", "{}").await;

@@ -39,14 +39,26 @@ const MAP: &str = "Start of structure or map found where not expected.";
 #[test]
 fn wrong_types_are_worded_as_aws_words_them() {
     for (body, text) in [
-        (r#"{"name":true}"#, "class java.lang.Boolean can not be converted to an String"),
+        (
+            r#"{"name":true}"#,
+            "class java.lang.Boolean can not be converted to an String",
+        ),
         (
             r#"{"name":1}"#,
             "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to an String",
         ),
-        (r#"{"limit":"1"}"#, "class java.lang.String can not be converted to an Integer"),
-        (r#"{"rate":"1"}"#, "class java.lang.String can not be converted to an Double"),
-        (r#"{"enabled":"yes"}"#, "class java.lang.String can not be converted to an Boolean"),
+        (
+            r#"{"limit":"1"}"#,
+            "class java.lang.String can not be converted to an Integer",
+        ),
+        (
+            r#"{"rate":"1"}"#,
+            "class java.lang.String can not be converted to an Double",
+        ),
+        (
+            r#"{"enabled":"yes"}"#,
+            "class java.lang.String can not be converted to an Boolean",
+        ),
         (r#"{"limit":{}}"#, MAP),
         (r#"{"name":[]}"#, LIST),
         (r#"{"list":{}}"#, MAP),
@@ -100,9 +112,15 @@ fn unknown_members_nulls_and_a_missing_body_are_fine() {
     }
     let whole = r#"{"name":"n","enabled":true,"limit":-7,"rate":2,"inner":{"a":"x"},"list":[{}],"map":{"k":{}},"words":["w"]}"#;
     let sample = parse::<Sample>(whole.as_bytes()).unwrap();
-    assert_eq!((sample.enabled, sample.limit, sample.rate), (Some(true), Some(-7), Some(2.0)));
+    assert_eq!(
+        (sample.enabled, sample.limit, sample.rate),
+        (Some(true), Some(-7), Some(2.0))
+    );
     assert_eq!(sample.inner.and_then(|inner| inner.a).as_deref(), Some("x"));
-    assert_eq!((sample.list, sample.words), (Some(vec![Inner::default()]), Some(vec!["w".to_owned()])));
+    assert_eq!(
+        (sample.list, sample.words),
+        (Some(vec![Inner::default()]), Some(vec!["w".to_owned()]))
+    );
     assert!(sample.map.is_some_and(|map| map.contains_key("k")));
 }
 
@@ -113,25 +131,60 @@ async fn no_noun_of_a_body_can_be_written_as_an_array() {
     let method = format!("/restapis/{api}/resources/{resource}/methods/GET");
     let stages = format!("/restapis/{api}/stages");
     for (verb, path, body) in [
-        ("POST", "/usageplans", json!({"name": "p", "throttle": [5, 10.0]})),
-        ("POST", "/usageplans", json!({"name": "p", "quota": [5, 0, "DAY"]})),
-        ("POST", "/usageplans", json!({"name": "p", "apiStages": [["a", "s"]]})),
+        (
+            "POST",
+            "/usageplans",
+            json!({"name": "p", "throttle": [5, 10.0]}),
+        ),
+        (
+            "POST",
+            "/usageplans",
+            json!({"name": "p", "quota": [5, 0, "DAY"]}),
+        ),
+        (
+            "POST",
+            "/usageplans",
+            json!({"name": "p", "apiStages": [["a", "s"]]}),
+        ),
         (
             "POST",
             "/usageplans",
             json!({"name": "p", "apiStages": [{"apiId": "a", "stage": "s", "throttle": {"/x/GET": [5, 10.0]}}]}),
         ),
         ("POST", "/apikeys", json!({"stageKeys": [["a", "b"]]})),
-        ("POST", "/restapis", json!({"name": "a", "endpointConfiguration": [["EDGE"]]})),
-        ("PUT", &format!("{method}/integration"), json!({"type": "MOCK", "tlsConfig": [true]})),
-        ("POST", &stages, json!({"stageName": "s", "deploymentId": "d", "canarySettings": ["d"]})),
-        ("PATCH", &method, json!({"patchOperations": [["replace", "/apiKeyRequired", "true"]]})),
-        ("PATCH", &method, json!([[{"op": "replace", "path": "/apiKeyRequired", "value": "true"}]])),
+        (
+            "POST",
+            "/restapis",
+            json!({"name": "a", "endpointConfiguration": [["EDGE"]]}),
+        ),
+        (
+            "PUT",
+            &format!("{method}/integration"),
+            json!({"type": "MOCK", "tlsConfig": [true]}),
+        ),
+        (
+            "POST",
+            &stages,
+            json!({"stageName": "s", "deploymentId": "d", "canarySettings": ["d"]}),
+        ),
+        (
+            "PATCH",
+            &method,
+            json!({"patchOperations": [["replace", "/apiKeyRequired", "true"]]}),
+        ),
+        (
+            "PATCH",
+            &method,
+            json!([[{"op": "replace", "path": "/apiKeyRequired", "value": "true"}]]),
+        ),
         ("POST", "/apikeys", json!(["name"])),
         ("PUT", "/tags/x", json!({"tags": [["a", "b"]]})),
     ] {
         let answer = gateway.call(verb, path, body.to_string()).await;
         answer.refused(400, "SerializationException", LIST);
     }
-    assert_eq!(gateway.get(&method).await.ok(200)["apiKeyRequired"], json!(false));
+    assert_eq!(
+        gateway.get(&method).await.ok(200)["apiKeyRequired"],
+        json!(false)
+    );
 }

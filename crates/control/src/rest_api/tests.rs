@@ -485,9 +485,17 @@ async fn names_and_descriptions_are_bounded() {
     let long_description = "API description can be at most 125000 characters";
     let path = made(&gateway, json!({})).await;
     let create = async |body: Value| gateway.post("/restapis", body).await;
-    let replace = async |member: &str, value: &str| gateway.patch(&path, &[("replace", member, Some(value))]).await;
+    let replace = async |member: &str, value: &str| {
+        gateway
+            .patch(&path, &[("replace", member, Some(value))])
+            .await
+    };
     create(json!({"name": name})).await.bad(long_name);
-    create(json!({"name": "n", "description": description})).await.bad(long_description);
+    create(json!({"name": "n", "description": description}))
+        .await
+        .bad(long_description);
     replace("/name", &name).await.bad(long_name);
-    replace("/description", &description).await.bad(long_description);
+    replace("/description", &description)
+        .await
+        .bad(long_description);
 }

@@ -65,7 +65,9 @@ fn day(text: &str) -> Option<i32> {
         return None;
     };
     // Between days, not through a moment: the last day of the year 9999 has none in jiff.
-    date.since(Date::constant(1970, 1, 1)).map(|span| span.get_days()).ok()
+    date.since(Date::constant(1970, 1, 1))
+        .map(|span| span.get_days())
+        .ok()
 }
 
 /// A day as AWS writes it.

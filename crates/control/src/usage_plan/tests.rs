@@ -356,13 +356,17 @@ async fn a_method_throttle_needs_a_deployed_method_when_it_is_set() {
         ("new", "/pets", "GET"),
     ] {
         let text = format!("Invalid method {{resourcePath: {path},method: {verb}}} specified");
-        let refused = gateway.post("/usageplans", body(stage, &format!("{path}/{verb}"))).await;
+        let refused = gateway
+            .post("/usageplans", body(stage, &format!("{path}/{verb}")))
+            .await;
         refused.missing(&text);
     }
     let plan = plan(&gateway, body("prod", "/pets/GET")).await;
     let set = async |place: &str| {
         let place = format!("/apiStages/a1:prod/throttle/{place}/rateLimit");
-        gateway.patch(&path(&plan), &[("replace", &place, Some("2"))]).await
+        gateway
+            .patch(&path(&plan), &[("replace", &place, Some("2"))])
+            .await
     };
     let unknown = "Invalid method {resourcePath: /pets,method: PUT} specified";
     set("~1pets/PUT").await.missing(unknown);
@@ -371,11 +375,18 @@ async fn a_method_throttle_needs_a_deployed_method_when_it_is_set() {
     let terraform = [
         ("remove", "/apiStages", Some("a1:prod")),
         ("add", "/apiStages", Some("a1:prod")),
-        ("replace", "/apiStages/a1:prod/throttle//pets/GET/rateLimit", Some("1")),
+        (
+            "replace",
+            "/apiStages/a1:prod/throttle//pets/GET/rateLimit",
+            Some("1"),
+        ),
         ("replace", "/name", Some("renamed")),
     ];
     let kept = gateway.patch(&path(&plan), &terraform).await.ok(200);
-    assert_eq!((&kept["name"], &kept["apiStages"]), (&json!("renamed"), &plan["apiStages"]));
+    assert_eq!(
+        (&kept["name"], &kept["apiStages"]),
+        (&json!("renamed"), &plan["apiStages"])
+    );
     let gone = "Invalid method {resourcePath: /pets,method: GET} specified";
     set("~1pets/GET").await.missing(gone);
     set("~1any/GET").await.ok(200);
@@ -449,7 +460,10 @@ async fn bad_changes_are_refused_in_the_words_of_aws() {
     .bad("Invalid method {resourcePath: /*,method: *} specified");
     let place = "/apiStages/a1:prod/throttle";
     for (value, why) in [
-        (r#"{"/x/GET":[5,10.0]}"#, "Start of list found where not expected"),
+        (
+            r#"{"/x/GET":[5,10.0]}"#,
+            "Start of list found where not expected",
+        ),
         (
             r#"{"/x/GET":{"rateLimit":"1"}}"#,
             "class java.lang.String can not be converted to an Double",

@@ -130,7 +130,9 @@ fn claim_of_query(parts: &Parts, now: Timestamp) -> Result<Claim, Error> {
         )));
     }
     let (access_key_id, scope) = read_credential(need("X-Amz-Credential")?, at)?;
-    let in_query = pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(TOKEN));
+    let in_query = pairs
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case(TOKEN));
     refuse_token(in_query || parts.headers.contains_key(TOKEN))?;
     check_skew(at, now, expires_s)?;
     let signature = need("X-Amz-Signature")?.to_owned();
