@@ -378,6 +378,22 @@ fn contradictions(config: &Config, effective: &[Effective]) -> Vec<Problem> {
             "data_plane ({data}) and control_plane ({control}) are both {address}; give each an address of its own"
         ));
     }
+    let account = ["account_rate_limit", "account_burst_limit"];
+    let given = (
+        config.account_rate_limit.is_some(),
+        config.account_burst_limit.is_some(),
+    );
+    if let (true, false) | (false, true) = given {
+        let (there, missing) = if given.0 {
+            (account[0], account[1])
+        } else {
+            (account[1], account[0])
+        };
+        problems.push(format!(
+            "{there} ({}) limits nothing without {missing}; give both, or neither",
+            from(there)
+        ));
+    }
     problems.into_iter().map(Problem).collect()
 }
 

@@ -130,7 +130,7 @@ pub const SETTINGS: &[Setting] = &[
 
     // Limits.
     number("account_rate_limit",
-        "Requests per second over all APIs and callers; unset: no limit.", |c, v| c.account_rate_limit = Some(v)),
+        "Requests per second over all APIs and callers, together with account_burst_limit; unset: no limit.", |c, v| c.account_rate_limit = Some(v)),
     whole_unset("account_burst_limit", 0, i32::MAX as u64,
         "Burst that goes with account_rate_limit; unset: no limit.", |c, v| c.account_burst_limit = Some(v)),
     whole("quota_waiters_max", "1024", 0, 1_000_000,

@@ -22,6 +22,9 @@ pub enum FirstKeyError {
 
 /// Makes an access key if there is none, and writes it to the data directory. Returns the file if it was written now.
 ///
+/// A file that is there already belongs to a config.db that is gone, perhaps to be restored: it is kept beside the
+/// new one as `credentials.old`.
+///
 /// The file is written before the commit: after a crash between the two it holds a key that is not known, and the next
 /// start replaces it; the other way round the key would be lost.
 pub fn ensure(
@@ -45,19 +48,49 @@ pub fn ensure(
             access_key_id: key.id,
             secret_access_key: key.secret.expose().to_owned(),
         };
-        credentials::write(data_dir, &credentials)
+        let path = data_dir.join(credentials::FILE);
+        keep_old(&path)
+            .and_then(|()| credentials::write(data_dir, &credentials))
             .map(Some)
-            .map_err(|source| FirstKeyError::NotWritten {
-                path: data_dir.join(credentials::FILE),
-                source,
-            })
+            .map_err(|source| FirstKeyError::NotWritten { path, source })
     })
+}
+
+fn keep_old(path: &Path) -> std::io::Result<()> {
+    let old = path.with_extension("old");
+    match std::fs::rename(path, &old) {
+        Ok(()) => {
+            tracing::warn!(
+                "config.db knows no access key although {} is there; it is kept as {}",
+                path.display(),
+                old.display()
+            );
+            Ok(())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use tollgate_store::StoreOptions;
+
+    #[test]
+    fn the_credentials_of_a_lost_configuration_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(credentials::FILE);
+        std::fs::write(&file, "of another config.db").unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        assert_eq!(
+            ensure(&store, dir.path(), Timestamp(1)).unwrap(),
+            Some(file.clone())
+        );
+        let kept = std::fs::read_to_string(dir.path().join("credentials.old")).unwrap();
+        assert_eq!(kept, "of another config.db");
+        assert!(credentials::read(&file, "default").is_ok());
+    }
 
     #[test]
     fn the_first_start_makes_a_key_and_the_second_does_not() {

@@ -94,17 +94,20 @@ async fn healthz() -> Response {
 
 /// Both planes serve, and admissions can be counted.
 async fn readyz(State(health): State<Health>) -> Response {
-    match (health.life.phase(), health.figures.ledger_has_failed()) {
-        (Phase::Serving, false) => answer(StatusCode::OK, json!({"status": "ready"})),
-        (Phase::Serving, true) => answer(
-            StatusCode::SERVICE_UNAVAILABLE,
-            json!({"status": "ledger poisoned", "message": "A write to usage.db failed. Check the disk, then restart."}),
-        ),
-        (phase, _) => answer(
-            StatusCode::SERVICE_UNAVAILABLE,
-            json!({"status": phase.name()}),
-        ),
-    }
+    let phase = health.life.phase();
+    let why_not = match phase {
+        Phase::Serving if health.figures.ledger_has_failed() => json!({
+            "status": "ledger poisoned",
+            "message": "A write to usage.db failed. Check the disk, then restart.",
+        }),
+        Phase::Serving if health.figures.ledger_is_full() => json!({
+            "status": "disk full",
+            "message": "No unit of a quota can be reserved until the disk has room.",
+        }),
+        Phase::Serving => return answer(StatusCode::OK, json!({"status": "ready"})),
+        phase => json!({"status": phase.name()}),
+    };
+    answer(StatusCode::SERVICE_UNAVAILABLE, why_not)
 }
 
 async fn status(State(health): State<Health>) -> Response {
@@ -115,7 +118,11 @@ async fn status(State(health): State<Health>) -> Response {
             "guarantee": GUARANTEE,
             "phase": health.life.phase().name(),
             "uptime_s": health.started.elapsed().as_secs(),
-            "ledger": if health.figures.ledger_has_failed() { "poisoned" } else { "ok" },
+            "ledger": match (health.figures.ledger_has_failed(), health.figures.ledger_is_full()) {
+                (true, _) => "poisoned",
+                (false, true) => "disk full",
+                (false, false) => "ok",
+            },
         }),
     )
 }

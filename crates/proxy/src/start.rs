@@ -427,6 +427,16 @@ impl DataPlaneFigures {
         text
     }
 
+    /// Whether the last write of the ledger met a full disk, so that nothing is reserved for now.
+    pub fn ledger_is_full(&self) -> bool {
+        self.state
+            .limiter
+            .writer
+            .figures()
+            .full
+            .load(Ordering::Relaxed)
+    }
+
     /// Whether a write or a read of the ledger failed, so that nothing more is reserved.
     pub fn ledger_has_failed(&self) -> bool {
         self.state.limiter.writer.has_failed()
