@@ -57,19 +57,17 @@ pub fn ensure(
 }
 
 fn keep_old(path: &Path) -> std::io::Result<()> {
-    let old = path.with_extension("old");
-    match std::fs::rename(path, &old) {
-        Ok(()) => {
-            tracing::warn!(
-                "config.db knows no access key although {} is there; it is kept as {}",
-                path.display(),
-                old.display()
-            );
-            Ok(())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+    if !path.is_file() {
+        return Ok(());
     }
+    let old = path.with_extension("old");
+    std::fs::rename(path, &old)?;
+    tracing::warn!(
+        "config.db knows no access key although {} is there; it is kept as {}",
+        path.display(),
+        old.display()
+    );
+    Ok(())
 }
 
 #[cfg(test)]
