@@ -140,16 +140,23 @@ impl Builder {
     /// The writer must know a counter before a request can name it. But of a plan's new terms it hears
     /// only when every request decides by them: an account that is opened earlier would miss the calls
     /// that older snapshots still let through without a unit.
+    ///
+    /// What the writer is told it takes in order, so only new terms are waited for: a disk that stalls
+    /// the writer delays neither a key's disabling nor a deployment.
     async fn put_in_place(&mut self, adoption: Adoption) {
         let counters = std::mem::take(&mut self.working.new_counters);
-        self.writer
-            .adopt(Adoption {
+        if !counters.is_empty() {
+            let adoption = Adoption {
                 counters,
                 ..Adoption::default()
-            })
-            .await;
+            };
+            drop(self.writer.adopt(adoption));
+        }
         self.replace().await;
-        self.writer.adopt(adoption).await;
+        if !adoption.plans.is_empty() || !adoption.extensions.is_empty() {
+            // At a stop the writer may be gone; then nobody is admitted by any terms.
+            let _ = self.writer.adopt(adoption).await;
+        }
     }
 
     /// Puts the newest snapshot in place and waits until no decision holds an older one.

@@ -75,11 +75,11 @@ impl WriterHandle {
         let _ = self.events.send(Event::Used(slot));
     }
 
-    /// Tells a change and waits until the writer works by it.
-    pub async fn adopt(&self, adoption: Adoption) {
+    /// Tells a change; the answer comes when the writer works by it.
+    pub fn adopt(&self, adoption: Adoption) -> oneshot::Receiver<()> {
         let (done, adopted) = oneshot::channel();
         let _ = self.events.send(Event::Adopt(adoption, done));
-        let _ = adopted.await;
+        adopted
     }
 
     /// Asks the writer to give back what is unspent, write everything and end.
