@@ -86,15 +86,17 @@ impl Limiter {
                 retry_after: FAILED_RETRY_AFTER,
             }));
         }
-        let buckets = self.method_buckets.buckets.pin();
-        let bucket = keyed.method.map(|method| {
-            let start = self.method_buckets.start(keyed.slot);
-            let make = || Arc::new(Throttle::new(start));
-            (
-                &**buckets.get_or_insert_with((keyed.slot, method.number), make),
-                method.rate,
-            )
-        });
+        let buckets;
+        let bucket = match keyed.method {
+            Some(method) => {
+                let start = self.method_buckets.start(keyed.slot);
+                let make = || Arc::new(Throttle::new(start));
+                buckets = self.method_buckets.buckets.pin();
+                let bucket = buckets.get_or_insert_with((keyed.slot, method.number), make);
+                Some((&**bucket, method.rate))
+            }
+            None => None,
+        };
         let plan = keyed
             .plan
             .throttle
