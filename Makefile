@@ -1,5 +1,5 @@
 # Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
-.PHONY: test check docs crash demo release clean
+.PHONY: test check docs crash bench demo release clean
 
 ROUNDS ?= 200
 
@@ -21,6 +21,15 @@ docs:
 # kill -9 under load, as often as ROUNDS says; SEED chooses the moments.
 crash:
 	ROUNDS=$(ROUNDS) cargo test --release --test it crash:: -- --nocapture
+
+# Tollgate beside nginx, haproxy and Envoy: JOBS and PEERS choose (names with commas between; PEERS=none), RESULTS is
+# the Markdown file for the tables. Takes about 15 minutes; docs/benchmarks.md says what it does.
+bench: ROUNDS = 7
+bench: SECONDS = 2
+bench:
+	@bench/install
+	cargo build --release
+	@PYTHONDONTWRITEBYTECODE=1 python3 bench/run.py --jobs "$(JOBS)" --peers "$(PEERS)" --rounds "$(ROUNDS)" --seconds "$(SECONDS)" $(if $(SEED),--seed "$(SEED)") --results "$(or $(RESULTS),bench/results.md)"
 
 demo:
 	cargo run --release -- demo
