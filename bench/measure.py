@@ -47,6 +47,8 @@ def ask(job, proxy):
 def check(job, proxy):
     """Exactly the expected answer, as a plain client sees it."""
     status, length = ask(job, proxy)
+    if job.strays and status != job.expected(proxy.name):
+        status, length = ask(job, proxy)  # the first took the one token that was regained
     if status != job.expected(proxy.name) or length < job.body_bytes_min:
         raise Broken(f"{proxy.name} answers {job.name} with {status} and {length} bytes")
 

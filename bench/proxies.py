@@ -228,4 +228,4 @@ class Envoy(Proxy):
 
     @staticmethod
     def version(world):
-        return subprocess.run([world.envoy, "--version"], capture_output=True, text=True).stdout.split("/")[1]
+        return subprocess.run([world.envoy, "--version"], capture_output=True, text=True).stdout.split("version:")[1].split("/")[1]
