@@ -30,6 +30,9 @@ pub struct Recorder {
 /// The status logged when the client went away before there was one.
 const CLIENT_CLOSED: u16 = 499;
 
+/// Room made for a line, so that writing it grows the buffer once.
+const LINE_BYTES_USUAL: usize = 1024;
+
 /// One call's record. Writes itself when dropped, so that no call goes without.
 pub struct Entry {
     pub call: Invocation,
@@ -101,34 +104,37 @@ impl Entry {
     /// One line, with its end. `time` is the call's in the common log format.
     fn write(&self, line: &mut Vec<u8>, time: &str, latency: Duration) {
         let call = &self.call;
-        line.push(b'{');
-        text(line, "requestId", call.ids.request());
-        text(line, "extendedRequestId", call.ids.extended());
-        text(line, "requestTime", time);
-        number(line, "requestTimeEpoch", call.received_ms.max(0) as u64);
+        line.reserve(LINE_BYTES_USUAL);
+        safe(line, "{\"requestId\":\"", call.ids.request());
+        safe(line, ",\"extendedRequestId\":\"", call.ids.extended());
+        safe(line, ",\"requestTime\":\"", time);
+        number(
+            line,
+            ",\"requestTimeEpoch\":",
+            call.received_ms.max(0) as u64,
+        );
         if let Some(stage) = &call.stage {
-            text(line, "apiId", &stage.api_id);
-            text(line, "stage", &stage.name);
+            line.extend_from_slice(stage.log_members.as_bytes());
         }
         if let Some(method) = call.method() {
-            text(line, "resourceId", &method.resource_id);
-            text(line, "resourcePath", &method.resource_path);
+            line.extend_from_slice(method.log_members.as_bytes());
         }
-        text(line, "httpMethod", call.http_method.as_str());
+        safe(line, ",\"httpMethod\":\"", call.http_method.as_str()); // a token has nothing to escape
         json::member(line, "path");
         json::string(line, call.context_path());
-        text(line, "protocol", protocol(call.version));
+        safe(line, ",\"protocol\":\"", protocol(call.version));
         if let Some(host) = call.domain_name() {
             text(line, "domainName", host);
         }
-        number(line, "status", self.status.unwrap_or(CLIENT_CLOSED).into());
-        number(line, "responseLength", self.bytes_sent);
-        milliseconds(line, "responseLatency", latency);
+        let status = self.status.unwrap_or(CLIENT_CLOSED);
+        number(line, ",\"status\":", status.into());
+        number(line, ",\"responseLength\":", self.bytes_sent);
+        milliseconds(line, ",\"responseLatency\":", latency);
         if let Some(latency) = call.integration_latency {
-            milliseconds(line, "integrationLatency", latency);
+            milliseconds(line, ",\"integrationLatency\":", latency);
         }
         if let Some(status) = call.integration_status {
-            number(line, "integrationStatus", status.into());
+            number(line, ",\"integrationStatus\":", status.into());
         }
         header(line, "identity.sourceIp", Some(&call.peer.remote_ip));
         header(line, "identity.userAgent", call.user_agent.as_ref());
@@ -152,6 +158,15 @@ impl Entry {
         }
         line.extend_from_slice(b"}\n");
     }
+}
+
+/// Members of every line about a stage or a method, made once: with their commas and escaped.
+pub fn fixed_members(members: [(&str, &str); 2]) -> Box<str> {
+    let mut fixed = Vec::new();
+    for (name, value) in members {
+        text(&mut fixed, name, value);
+    }
+    String::from_utf8_lossy(&fixed).into()
 }
 
 impl Drop for Entry {
@@ -188,22 +203,31 @@ fn text(line: &mut Vec<u8>, name: &str, value: &str) {
     json::string(line, [value]);
 }
 
+/// A text in which nothing is to be escaped; `name` up to the text's own quote.
+fn safe(line: &mut Vec<u8>, name: &str, value: &str) {
+    line.extend_from_slice(name.as_bytes());
+    line.extend_from_slice(value.as_bytes());
+    line.push(b'"');
+}
+
 fn header(line: &mut Vec<u8>, name: &str, value: Option<&HeaderValue>) {
-    if let Some(value) = value {
-        text(line, name, &String::from_utf8_lossy(value.as_bytes()));
+    match value.map(|value| (value, value.to_str())) {
+        Some((_, Ok(ascii))) => text(line, name, ascii),
+        Some((value, Err(_))) => text(line, name, &String::from_utf8_lossy(value.as_bytes())),
+        None => {}
     }
 }
 
+/// `name` with its comma and colon.
 fn number(line: &mut Vec<u8>, name: &str, value: u64) {
-    json::member(line, name);
-    json::integer(line, value, 1);
+    line.extend_from_slice(name.as_bytes());
+    json::integer(line, value);
 }
 
 fn milliseconds(line: &mut Vec<u8>, name: &str, value: Duration) {
     let us = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
     number(line, name, us / 1000);
-    line.push(b'.');
-    json::integer(line, us % 1000, 3);
+    json::thousandths(line, us % 1000);
 }
 
 pub(crate) fn protocol(version: Version) -> &'static str {

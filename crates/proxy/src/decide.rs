@@ -117,13 +117,9 @@ fn decide_once(
 /// The stage and the method that host, path and verb name, noted in the call as far as they are found.
 /// An API that does not exist looks like a stage that does not.
 fn find_method(snapshot: &Snapshot, call: &mut Invocation) -> Result<(Arc<Stage>, u32), Held> {
-    let (host, uri) = (call.host.clone(), call.uri.clone());
-    let host = host
-        .as_ref()
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
     let forbidden = Held::Refused(Refused::ForbiddenStage);
-    let Some(named) = stage::named(host, uri.path()) else {
+    let host = call.host.as_ref().and_then(|host| host.to_str().ok());
+    let Some(named) = stage::named(host.unwrap_or_default(), call.uri.path()) else {
         return Err(forbidden);
     };
     let api = snapshot.api(named.api_id).filter(|api| !api.disabled);
@@ -131,11 +127,13 @@ fn find_method(snapshot: &Snapshot, call: &mut Invocation) -> Result<(Arc<Stage>
         return Err(forbidden);
     };
     let stage = Arc::clone(stage);
-    call.stage = Some(Arc::clone(&stage));
     let path = normal_path(named.path);
     let found = stage.deployed.router.find(&path, call.http_method.as_str());
-    let (method, spans) = found.ok_or(Held::Refused(Refused::MissingAuthenticationToken))?;
-    call.set_route(method, &path, spans);
+    let route = found.map(|(method, spans)| call.routed(method, &path, spans));
+    call.stage = Some(Arc::clone(&stage));
+    let route = route.ok_or(Held::Refused(Refused::MissingAuthenticationToken))?;
+    let method = route.method;
+    call.route = Some(route);
     Ok((stage, method))
 }
 

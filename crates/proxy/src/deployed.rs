@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tollgate_entity as entity;
 use tollgate_entity::{ApiKeySource, DeploymentContent};
 
+use crate::access_log::fixed_members;
 use crate::gateway_response::Refused;
 use crate::integration::{self, Integration};
 use crate::route::Router;
@@ -27,6 +28,8 @@ pub struct Method {
     /// Where its calls go. What is set up in a way that cannot work, or that is not built yet, is
     /// AWS's 500 at the call.
     pub integration: Result<Integration, Misconfigured>,
+    /// What every line of the access log says of it.
+    pub log_members: Box<str>,
 }
 
 /// Why a method cannot be called; for operators.
@@ -61,6 +64,10 @@ impl Deployed {
                     http_method: method.http_method.as_str().into(),
                     api_key_required: method.api_key_required,
                     integration: compile(content, resource, method),
+                    log_members: fixed_members([
+                        ("resourceId", &resource.id),
+                        ("resourcePath", &resource.path),
+                    ]),
                 });
             }
         }

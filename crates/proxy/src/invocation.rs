@@ -84,9 +84,9 @@ impl Invocation {
         }
     }
 
-    /// Notes what the router found. `path` is what it was asked for and the spans lie in: most often a
-    /// piece of this call's own URI, and then it is not copied.
-    pub fn set_route(&mut self, method: MethodIndex, path: &str, spans: Spans) {
+    /// What the router found, to be noted. `path` is what it was asked for and the spans lie in: most
+    /// often a piece of this call's own URI, and then it is not copied.
+    pub fn routed(&self, method: MethodIndex, path: &str, spans: Spans) -> Routed {
         let whole = self.uri.path();
         let start = (path.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
         let is_piece = whole
@@ -96,11 +96,11 @@ impl Invocation {
             true => RoutedPath::InUri(start..start + path.len()),
             false => RoutedPath::Made(path.into()),
         };
-        self.route = Some(Routed {
+        Routed {
             method,
             path,
             spans,
-        });
+        }
     }
 
     /// The method called, once it is known.
@@ -248,6 +248,8 @@ mod tests {
             deployed: Default::default(),
             throttles: Vec::new(),
             stats: Metrics::new(1).stage("abc123", "prod"),
+            log_members: Box::default(),
+            api_id_header: None,
         })
     }
 
@@ -268,7 +270,7 @@ mod tests {
             let mut call = call(host, uri);
             call.stage = Some(prod());
             assert_eq!(call.context_path().concat(), expected, "not routed");
-            call.set_route(0, routed, Spans::new());
+            call.route = Some(call.routed(0, routed, Spans::new()));
             assert_eq!(call.context_path().concat(), expected);
             assert_eq!(call.routed_path(), Some(routed));
         }
@@ -276,7 +278,7 @@ mod tests {
         assert_eq!(call.context_path().concat(), "/abc123/prod/a/b");
         call.stage = Some(prod());
         let uri = call.uri.clone();
-        call.set_route(0, &uri.path()["/abc123/prod".len()..], Spans::new());
+        call.route = Some(call.routed(0, &uri.path()["/abc123/prod".len()..], Spans::new()));
         assert_eq!(call.context_path().concat(), "/prod/a/b");
     }
 

@@ -3,9 +3,8 @@
 //! The form is draft 11 of the IETF HTTPAPI group's "RateLimit header fields for HTTP"; being a draft,
 //! it has a switch (`rate_limit_headers`).
 
-use std::fmt::Write;
-
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -45,37 +44,64 @@ impl ThrottleLeft {
     }
 }
 
+/// A field's text while it is put together.
+type Text = SmallVec<[u8; 96]>;
+
 impl RateLimits {
     /// Adds the two fields; none when nothing limits.
     pub fn write(&self, headers: &mut HeaderMap) {
-        let mut policy = String::new();
-        let mut state = String::new();
+        let (mut policy, mut state) = (Text::new(), Text::new());
         if let Some(throttle) = &self.throttle {
             let window_s = throttle.seconds_for(throttle.burst).max(1);
             let full_in_s = throttle.seconds_for(throttle.burst.saturating_sub(throttle.left));
-            // Writing to a String cannot fail.
-            let _ = write!(policy, "\"throttle\";q={};w={window_s}", throttle.burst);
-            let _ = write!(state, "\"throttle\";r={};t={full_in_s}", throttle.left);
+            item(
+                &mut policy,
+                "\"throttle\";q=",
+                throttle.burst,
+                ";w=",
+                window_s,
+            );
+            item(
+                &mut state,
+                "\"throttle\";r=",
+                throttle.left,
+                ";t=",
+                full_in_s,
+            );
         }
         if let Some(quota) = &self.quota {
-            let comma = if policy.is_empty() { "" } else { ", " };
-            let _ = write!(
-                policy,
-                "{comma}\"quota\";q={};w={}",
-                quota.limit, quota.window_s
+            item(
+                &mut policy,
+                "\"quota\";q=",
+                quota.limit,
+                ";w=",
+                quota.window_s,
             );
-            let _ = write!(
-                state,
-                "{comma}\"quota\";r={};t={}",
-                quota.left, quota.resets_in_s
+            item(
+                &mut state,
+                "\"quota\";r=",
+                quota.left,
+                ";t=",
+                quota.resets_in_s,
             );
         }
         for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
-            if let (false, Ok(value)) = (value.is_empty(), HeaderValue::try_from(value)) {
+            if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_bytes(&value)) {
                 headers.insert(name, value);
             }
         }
     }
+}
+
+/// Adds an item with its two numbers to a list.
+fn item(list: &mut Text, first: &str, one: u64, second: &str, two: u64) {
+    if !list.is_empty() {
+        list.extend_from_slice(b", ");
+    }
+    list.extend_from_slice(first.as_bytes());
+    list.extend_from_slice(itoa::Buffer::new().format(one).as_bytes());
+    list.extend_from_slice(second.as_bytes());
+    list.extend_from_slice(itoa::Buffer::new().format(two).as_bytes());
 }
 
 #[cfg(test)]

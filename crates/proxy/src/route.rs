@@ -6,9 +6,9 @@
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-settings-method-request.html>
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
+use foldhash::HashMap;
 use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
 
@@ -177,7 +177,10 @@ fn segments(path: &str) -> SmallVec<[Segment<'_>; 8]> {
     for part in body.split('/') {
         let end = start + part.len();
         found.push(Segment {
-            decoded: percent_decode_str(part).decode_utf8_lossy(),
+            decoded: match part.contains('%') {
+                true => percent_decode_str(part).decode_utf8_lossy(),
+                false => Cow::Borrowed(part),
+            },
             span: start as u32..end as u32,
         });
         start = end + 1;
@@ -185,9 +188,19 @@ fn segments(path: &str) -> SmallVec<[Segment<'_>; 8]> {
     found
 }
 
+/// A dot, or a percent sign that may hide one.
+fn may_have_dots(path: &[u8]) -> bool {
+    path.iter()
+        .fold(false, |odd, byte| odd | (*byte == b'.') | (*byte == b'%'))
+}
+
 /// A path as it is routed and forwarded: leading slashes collapsed to one, `.` and `..` segments
 /// (encoded or not) resolved without leaving the root. Most paths are normal already.
 pub fn normal_path(path: &str) -> Cow<'_, str> {
+    let bytes = path.as_bytes();
+    if bytes.starts_with(b"/") && bytes.get(1) != Some(&b'/') && !may_have_dots(bytes) {
+        return Cow::Borrowed(path);
+    }
     let trimmed = path.trim_start_matches('/');
     let has_dots = trimmed.split('/').any(|part| dots(part).is_some());
     if !has_dots {

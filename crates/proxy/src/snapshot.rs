@@ -3,9 +3,11 @@
 //! A snapshot is replaced whole and never edited; parts that did not change are shared with the one
 //! before. Counters are not in it: they live in the limiter's slab and survive every replacement.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
+use http::HeaderValue;
 use smallvec::SmallVec;
 use tollgate_entity::{QuotaSettings, ThrottleSettings};
 use tollgate_limiter::period::{Period, Window, window};
@@ -49,6 +51,10 @@ pub struct Stage {
     /// By method index; empty when the stage throttles nothing.
     pub throttles: Vec<StageThrottles>,
     pub stats: Arc<StageStats>,
+    /// What every line of the access log says of it.
+    pub log_members: Box<str>,
+    /// The API's id, as upstreams are told it.
+    pub api_id_header: Option<HeaderValue>,
 }
 
 /// The settings that one method's calls may meet, the most specific first: usually none or one. A

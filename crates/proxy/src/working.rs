@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use http::HeaderValue;
 use tollgate_entity::{RestApi, Stage as StageRow, ThrottleSettings, UsagePlan};
 use tollgate_limiter::{Counters, RateTable, Slot, Start, Throttle, Ticks};
 
+use crate::access_log::fixed_members;
 use crate::deployed::Deployed;
 use crate::key_index::{Digest, KeyEntry, KeyId, Membership, PlanIndex};
 use crate::metrics::Metrics;
@@ -107,7 +109,7 @@ impl Working {
             self.snapshot.apis.remove(id);
             return;
         };
-        let mut stages = HashMap::new();
+        let mut stages = foldhash::HashMap::default();
         for (row, deployed) in rows {
             let stage = self.stage(id, row, deployed);
             stages.insert(stage.name.clone(), Arc::new(stage));
@@ -130,6 +132,8 @@ impl Working {
             deployed,
             throttles,
             stats: self.metrics.stage(api_id, &row.stage_name),
+            log_members: fixed_members([("apiId", api_id), ("stage", &row.stage_name)]),
+            api_id_header: HeaderValue::from_str(api_id).ok(),
         }
     }
 

@@ -56,7 +56,7 @@ impl Service for Front {
                     .router
                     .find(path, arrival.request.method().as_str())
                     .unwrap();
-                entry.call.set_route(method, path, spans);
+                entry.call.route = Some(entry.call.routed(method, path, spans));
                 entry.call.stage = Some(Arc::clone(&self.stage));
                 entry.call.api_key_id = KeyId::new("keykeykey1");
                 self.integrations
@@ -215,6 +215,8 @@ fn stage(setup: &Setup, metrics: &Metrics) -> Stage {
         deployed: Arc::new(Deployed::compile(&content)),
         throttles: Vec::new(),
         stats: metrics.stage("api1", "prod"),
+        log_members: Box::default(),
+        api_id_header: Some(http::HeaderValue::from_static("api1")),
     }
 }
 

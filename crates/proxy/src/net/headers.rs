@@ -6,6 +6,8 @@ use http::header::{
     UPGRADE, WWW_AUTHENTICATE,
 };
 
+use smallvec::SmallVec;
+
 use crate::invocation::{X_AMZ_APIGW_ID, X_AMZN_REQUEST_ID};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -85,6 +87,10 @@ fn is_kept(name: &HeaderName) -> bool {
 /// Takes from a request's headers what its upstream is not to see. Trailers are announced on if the
 /// body is chunked, and wished for if the client does.
 pub fn strip_request(headers: &mut HeaderMap, is_chunked: bool) {
+    // Most requests have none of these, and looking at their names once is cheaper than removing each.
+    if !is_chunked && !headers.keys().any(|name| NOT_SENT_ON.contains(name)) {
+        return;
+    }
     strip_named(headers);
     let wants_trailers = names(headers, &TE).any(|name| name.eq_ignore_ascii_case("trailers"));
     let trailers = is_chunked.then(|| announced(headers)).flatten();
@@ -107,16 +113,27 @@ pub fn strip_request(headers: &mut HeaderMap, is_chunked: bool) {
 /// itself. The length is kept for a HEAD request only; otherwise it is written from what the body is.
 pub fn strip_response(headers: &mut HeaderMap, is_head: bool) {
     strip_named(headers);
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .filter(|_| is_head && !headers.contains_key(TRANSFER_ENCODING))
-        .cloned();
-    for name in &NOT_SENT_BACK {
+    let length = match is_head {
+        true => headers
+            .get(CONTENT_LENGTH)
+            .filter(|_| !headers.contains_key(TRANSFER_ENCODING))
+            .cloned(),
+        false => None,
+    };
+    let (mut dropped, mut renamed) = (SmallVec::<[_; 4]>::new(), SmallVec::<[_; 6]>::new());
+    for name in headers.keys() {
+        if let Some(row) = RENAMED.iter().find(|(from, _)| from == name) {
+            renamed.push(row);
+        } else if let Some(name) = NOT_SENT_BACK.iter().find(|own| *own == name) {
+            dropped.push(name);
+        }
+    }
+    for name in dropped {
         headers.remove(name);
     }
-    for (name, renamed) in &RENAMED {
+    for (name, renamed) in renamed {
         if let Some(value) = headers.remove(name) {
-            headers.insert(renamed.clone(), value);
+            headers.insert(renamed, value);
         }
     }
     if let Some(length) = length.filter(|length| length.as_bytes().iter().all(u8::is_ascii_digit)) {
@@ -126,7 +143,11 @@ pub fn strip_response(headers: &mut HeaderMap, is_head: bool) {
 
 /// Removes what `Connection` names.
 fn strip_named(headers: &mut HeaderMap) {
-    if !headers.contains_key(CONNECTION) {
+    let names_a_header = |line: &HeaderValue| {
+        let line = line.as_bytes();
+        !line.eq_ignore_ascii_case(b"keep-alive") && !line.eq_ignore_ascii_case(b"close")
+    };
+    if !headers.get_all(CONNECTION).iter().any(names_a_header) {
         return;
     }
     let named: Vec<HeaderName> = names(headers, &CONNECTION)

@@ -4,10 +4,11 @@
 //! sent whole; a call that is cut takes its connection with it. A call is sent a second time only
 //! when hyper hands it back unsent, so an upstream never sees one call twice.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
