@@ -105,9 +105,9 @@ impl Entry {
     fn write(&self, line: &mut Vec<u8>, time: &str, latency: Duration) {
         let call = &self.call;
         line.reserve(LINE_BYTES_USUAL);
-        safe(line, "{\"requestId\":\"", call.ids.request());
-        safe(line, ",\"extendedRequestId\":\"", call.ids.extended());
-        safe(line, ",\"requestTime\":\"", time);
+        safe(line, "{\"requestId\":\"", call.ids.request_bytes());
+        safe(line, ",\"extendedRequestId\":\"", call.ids.extended_bytes());
+        safe(line, ",\"requestTime\":\"", time.as_bytes());
         number(
             line,
             ",\"requestTimeEpoch\":",
@@ -119,10 +119,14 @@ impl Entry {
         if let Some(method) = call.method() {
             line.extend_from_slice(method.log_members.as_bytes());
         }
-        safe(line, ",\"httpMethod\":\"", call.http_method.as_str()); // a token has nothing to escape
+        safe(
+            line,
+            ",\"httpMethod\":\"",
+            call.http_method.as_str().as_bytes(),
+        ); // a token has nothing to escape
         json::member(line, "path");
         json::string(line, call.context_path());
-        safe(line, ",\"protocol\":\"", protocol(call.version));
+        safe(line, ",\"protocol\":\"", protocol(call.version).as_bytes());
         if let Some(host) = call.domain_name() {
             text(line, "domainName", host);
         }
@@ -204,9 +208,9 @@ fn text(line: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 /// A text in which nothing is to be escaped; `name` up to the text's own quote.
-fn safe(line: &mut Vec<u8>, name: &str, value: &str) {
+fn safe(line: &mut Vec<u8>, name: &str, value: &[u8]) {
     line.extend_from_slice(name.as_bytes());
-    line.extend_from_slice(value.as_bytes());
+    line.extend_from_slice(value);
     line.push(b'"');
 }
 

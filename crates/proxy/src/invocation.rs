@@ -191,6 +191,16 @@ impl RequestIds {
         RequestIds { request, extended }
     }
 
+    /// ASCII.
+    pub fn request_bytes(&self) -> &[u8] {
+        &self.request
+    }
+
+    /// ASCII.
+    pub fn extended_bytes(&self) -> &[u8] {
+        &self.extended
+    }
+
     pub fn request(&self) -> &str {
         std::str::from_utf8(&self.request).unwrap_or_default()
     }

@@ -4,7 +4,6 @@
 //! it has a switch (`rate_limit_headers`).
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use smallvec::SmallVec;
 
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -44,13 +43,14 @@ impl ThrottleLeft {
     }
 }
 
-/// A field's text while it is put together.
-type Text = SmallVec<[u8; 96]>;
+/// Room for a field's text.
+const TEXT_BYTES_USUAL: usize = 96;
 
 impl RateLimits {
     /// Adds the two fields; none when nothing limits.
     pub fn write(&self, headers: &mut HeaderMap) {
-        let (mut policy, mut state) = (Text::new(), Text::new());
+        let text = || Vec::with_capacity(TEXT_BYTES_USUAL);
+        let (mut policy, mut state) = (text(), text());
         if let Some(throttle) = &self.throttle {
             let window_s = throttle.seconds_for(throttle.burst).max(1);
             let full_in_s = throttle.seconds_for(throttle.burst.saturating_sub(throttle.left));
@@ -86,7 +86,7 @@ impl RateLimits {
             );
         }
         for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
-            if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_bytes(&value)) {
+            if let (false, Ok(value)) = (value.is_empty(), HeaderValue::try_from(value)) {
                 headers.insert(name, value);
             }
         }
@@ -94,7 +94,7 @@ impl RateLimits {
 }
 
 /// Adds an item with its two numbers to a list.
-fn item(list: &mut Text, first: &str, one: u64, second: &str, two: u64) {
+fn item(list: &mut Vec<u8>, first: &str, one: u64, second: &str, two: u64) {
     if !list.is_empty() {
         list.extend_from_slice(b", ");
     }

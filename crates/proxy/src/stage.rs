@@ -46,7 +46,8 @@ pub fn named<'a>(host: &'a str, path: &'a str) -> Option<Named<'a>> {
 /// The API id in `{apiId}.execute-api.<anything>`; ids are case-sensitive, the rest is not.
 fn api_of_host(host: &str) -> Option<&str> {
     const MARK: &str = "execute-api.";
-    let (api_id, rest) = host.split_once('.')?;
+    let dot = host.bytes().position(|byte| byte == b'.')?;
+    let (api_id, rest) = (&host[..dot], &host[dot + 1..]);
     let is_marked = rest
         .get(..MARK.len())
         .is_some_and(|m| m.eq_ignore_ascii_case(MARK));
@@ -55,7 +56,8 @@ fn api_of_host(host: &str) -> Option<&str> {
 
 /// The first segment and what follows it, slash included; none when the segment is empty.
 fn cut(path: &str) -> Option<(&str, &str)> {
-    let end = path.find('/').unwrap_or(path.len());
+    let end = path.bytes().position(|byte| byte == b'/');
+    let end = end.unwrap_or(path.len());
     (end > 0).then(|| path.split_at(end))
 }
 

@@ -30,18 +30,25 @@ pub fn thousandths(line: &mut Vec<u8>, value: u64) {
     line.extend_from_slice(&[b'.', digit(value / 100), digit(value / 10), digit(value)]);
 }
 
-fn is_odd(byte: u8) -> bool {
-    (byte < b' ') | (byte == b'"') | (byte == b'\\') | (byte == 0x7f)
-}
+/// Bytes that are escaped.
+const ODD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte < 0x20 || byte == 0x22 || byte == 0x5c || byte == 0x7f;
+        byte += 1;
+    }
+    table
+};
 
 fn escape(line: &mut Vec<u8>, text: &[u8]) {
-    // Nearly every text is plain. Without an early exit the compiler looks at many bytes at once.
-    if !text.iter().fold(false, |odd, byte| odd | is_odd(*byte)) {
+    // Nearly every text is plain.
+    if !text.iter().any(|byte| ODD[usize::from(*byte)]) {
         return line.extend_from_slice(text);
     }
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| is_odd(*byte)) {
+    while let Some(at) = rest.iter().position(|byte| ODD[usize::from(*byte)]) {
         line.extend_from_slice(&rest[..at]);
         match rest[at] {
             byte @ (b'"' | b'\\') => line.extend_from_slice(&[b'\\', byte]),

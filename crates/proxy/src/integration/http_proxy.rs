@@ -118,7 +118,8 @@ impl HttpProxy {
         let bytes_max = outbound.body().bytes_max();
         let fate = outbound.body_mut().watch();
         let started = Instant::now();
-        let calling = with.pool.call(&target.origin, outbound, started);
+        let mut unsent = Some(outbound);
+        let calling = with.pool.call(&target.origin, &mut unsent, started);
         let result = in_time(self.timeout, calling, fate.as_deref()).await;
         call.integration_latency = Some(started.elapsed());
         let (response, lease) = match result {

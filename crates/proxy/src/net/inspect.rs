@@ -172,10 +172,7 @@ impl Inspector {
 impl Head {
     /// Reads on in a head that begins where `bytes` does. Says where it ends, once it does.
     fn read(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Fault> {
-        while let Some(found) = bytes[self.searched..]
-            .iter()
-            .position(|byte| *byte == b'\n')
-        {
+        while let Some(found) = memchr::memchr(b'\n', &bytes[self.searched..]) {
             let end = self.searched + found;
             self.searched = end + 1;
             if self.searched > limits.head_bytes_max {
@@ -213,12 +210,11 @@ impl Head {
     }
 
     fn header_line(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let colon = line
-            .iter()
-            .position(|byte| *byte == b':')
-            .ok_or(Fault::Malformed)?;
+        let end = line.iter().position(|byte| !TOKEN[usize::from(*byte)]);
+        let colon = end.filter(|end| *end > 0 && line[*end] == b':');
+        let colon = colon.ok_or(Fault::Malformed)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
-        if !is_token(name) || has_control(value) {
+        if has_control(value) {
             return Err(Fault::Malformed);
         }
         match name.len() {

@@ -79,27 +79,24 @@ impl Pool {
         Pool(shared)
     }
 
-    /// Sends a request and waits for the head of its answer. `now` may be a little old.
+    /// Sends a request, taking it, and waits for the head of its answer. `now` may be a little old.
     pub async fn call(
         &self,
         origin: &Arc<Origin>,
-        request: Request<RequestBody>,
+        request: &mut Option<Request<RequestBody>>,
         now: Instant,
     ) -> Result<(Response<Incoming>, Lease), IntegrationFault> {
-        let unsent = match self.0.take(origin, now).await {
-            None => request,
-            Some(lease) => match lease.send(request).await {
-                Err(Unanswered {
-                    unsent: Some(request),
-                }) => request,
-                answered => return answered.map_err(|_| IntegrationFault::Answer),
-            },
-        };
-        let lease = self.open(origin).await?;
-        lease
-            .send(unsent)
-            .await
-            .map_err(|_| IntegrationFault::Answer)
+        if let Some(mut lease) = self.0.take(origin, now).await {
+            match lease.send(request).await {
+                Some(response) => return Ok((response, lease)),
+                None if request.is_none() => return Err(IntegrationFault::Answer),
+                None => {} // the connection had ended: nothing was sent
+            }
+        }
+        let mut lease = self.open(origin).await?;
+        let answered = lease.send(request).await;
+        let response = answered.ok_or(IntegrationFault::Answer)?;
+        Ok((response, lease))
     }
 
     async fn open(&self, origin: &Arc<Origin>) -> Result<Lease, IntegrationFault> {
@@ -225,23 +222,18 @@ pub struct Lease {
     pool: Arc<Shared>,
 }
 
-/// No answer came. The request is here if not a byte of it was sent.
-struct Unanswered {
-    unsent: Option<Request<RequestBody>>,
-}
-
 impl Lease {
+    /// None when no answer came. The request is put back if not a byte of it was sent.
     async fn send(
-        mut self,
-        request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), Unanswered> {
-        match self.sender.try_send_request(request).await {
-            Ok(response) => Ok((response, self)),
+        &mut self,
+        request: &mut Option<Request<RequestBody>>,
+    ) -> Option<Response<Incoming>> {
+        match self.sender.try_send_request(request.take()?).await {
+            Ok(response) => Some(response),
             Err(mut error) => {
                 tracing::debug!(host = %self.origin.host, error = %error.error(), "an upstream did not answer");
-                Err(Unanswered {
-                    unsent: error.take_message(),
-                })
+                *request = error.take_message();
+                None
             }
         }
     }
