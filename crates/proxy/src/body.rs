@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::access_log::Entry;
 use crate::gateway_response::{BadRequest, Refused};
+use crate::net::exchange::Unanswered;
 use crate::net::stall::Stall;
 use crate::net::upstream::Lease;
 
@@ -244,7 +245,7 @@ enum Content {
 #[derive(Debug, thiserror::Error)]
 pub enum Cut {
     #[error("the upstream's answer broke off")]
-    Upstream(#[source] hyper::Error),
+    Upstream(#[source] Unanswered),
     #[error("the upstream's answer did not go on")]
     Stalled,
 }
@@ -321,7 +322,10 @@ impl HttpBody for Body {
         match &self.content {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Upstream(body) => HttpBody::size_hint(&body.incoming),
+            Content::Upstream(body) => match body.lease.as_ref().map(Lease::bytes_left) {
+                None => SizeHint::with_exact(0),
+                Some(left) => left.map_or(SizeHint::default(), SizeHint::with_exact),
+            },
         }
     }
 }
@@ -337,81 +341,69 @@ impl Drop for Body {
     }
 }
 
-/// A body on its way from an upstream, and the connection it comes on.
+/// A body on its way from an upstream, and the connection it comes on, which is given back when the
+/// body has come to its end.
 #[derive(Debug)]
 pub struct UpstreamBody {
-    incoming: Incoming,
-    has_ended: bool,
     lease: Option<Lease>,
-    /// The fate of the request's body; the connection is good only if that was sent whole.
-    request: Option<Arc<FateOf>>,
     stall: Stall,
     /// Until more of it comes.
     patience: Duration,
+    /// Why it broke off, told when what came before has had its chance to go out.
+    broken: Option<Unanswered>,
 }
 
 impl UpstreamBody {
-    pub fn new(
-        incoming: Incoming,
-        lease: Lease,
-        request: Option<Arc<FateOf>>,
-        patience: Duration,
-    ) -> Self {
-        let has_ended = HttpBody::is_end_stream(&incoming);
-        let lease = Some(lease);
-        UpstreamBody {
-            incoming,
-            has_ended,
-            lease,
-            request,
+    pub fn new(lease: Lease, patience: Duration) -> Self {
+        let mut body = UpstreamBody {
+            lease: Some(lease),
             stall: Stall::default(),
             patience,
-        }
+            broken: None,
+        };
+        body.give_back_at_end();
+        body
     }
 
     fn is_at_end(&self) -> bool {
-        self.has_ended
+        self.lease.is_none() && self.broken.is_none()
     }
 
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if self.has_ended {
-            return Poll::Ready(None);
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(Cut::Upstream(error))));
         }
-        let Poll::Ready(next) = Pin::new(&mut self.incoming).poll_frame(context) else {
+        let Some(lease) = &mut self.lease else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(next) = lease.poll_frame(context) else {
             ready!(self.stall.poll(self.patience, context));
             self.lease = None;
             return Poll::Ready(Some(Err(Cut::Stalled)));
         };
         self.stall.over();
         match next {
-            None => self.end(),
-            Some(Ok(ref frame)) if frame.is_trailers() => self.end(),
-            Some(Ok(_)) if HttpBody::is_end_stream(&self.incoming) => self.end(),
-            Some(Ok(_)) => {}
-            Some(Err(_)) => self.lease = None,
+            Some(Err(error)) => {
+                // hyper drops what it has not written when a body fails, and writes when it has to wait.
+                self.lease = None;
+                self.broken = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Some(Ok(frame)) => {
+                self.give_back_at_end();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            None => {
+                self.give_back_at_end();
+                Poll::Ready(None)
+            }
         }
-        Poll::Ready(next.map(|frame| frame.map_err(Cut::Upstream)))
     }
 
-    /// The answer is whole. Its connection serves others, unless the request was not sent whole.
-    fn end(&mut self) {
-        self.has_ended = true;
-        let request_is_whole = self
-            .request
-            .as_ref()
-            .is_none_or(|fate| fate.get() == Fate::Complete);
-        if let Some(lease) = self.lease.take()
-            && request_is_whole
-        {
+    fn give_back_at_end(&mut self) {
+        if let Some(lease) = self.lease.take_if(|lease| lease.has_ended()) {
             lease.give_back();
-        }
-    }
-}
-
-impl Drop for UpstreamBody {
-    fn drop(&mut self) {
-        if self.has_ended || HttpBody::is_end_stream(&self.incoming) {
-            self.end();
         }
     }
 }

@@ -8,8 +8,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{Method, Request, Response, Uri, Version};
-use hyper::body::Incoming;
+use http::{Method, Request, Response, Uri};
 use smallvec::SmallVec;
 use tollgate_entity as entity;
 
@@ -17,7 +16,7 @@ use super::Integrations;
 use super::deadline::in_time;
 use crate::body::{Body, Fate, RequestBody, UpstreamBody};
 use crate::deployed::Misconfigured;
-use crate::gateway_response::{IntegrationFault, Refused};
+use crate::gateway_response::Refused;
 use crate::invocation::Invocation;
 use crate::mapping::context::X_API_KEY;
 use crate::mapping::expression::{Expression, Values};
@@ -133,16 +132,12 @@ impl HttpProxy {
             None => return Err(Refused::IntegrationTimeout),
         };
         call.integration_status = Some(response.status().as_u16());
-        if !is_answer(&response) {
-            return Err(Refused::IntegrationFailure(IntegrationFault::Answer));
-        }
-        let (mut head, incoming) = response.into_parts();
+        let (mut head, ()) = response.into_parts();
         headers::strip_response(&mut head.headers, is_head);
         if let Some(trace) = trace {
             head.headers.insert(X_AMZN_TRACE_ID, trace);
         }
-        head.version = Version::HTTP_11;
-        let body = UpstreamBody::new(incoming, lease, fate, with.answer_patience);
+        let body = UpstreamBody::new(lease, with.answer_patience);
         Ok(Response::from_parts(head, Body::upstream(body)))
     }
 
@@ -201,13 +196,6 @@ impl HttpProxy {
             .filter_map(|(name, from)| Some((name.clone(), value(from)?)))
             .collect()
     }
-}
-
-/// Not a tunnel that nobody asked for, and not a body in an encoding that would be lost on the way.
-fn is_answer(response: &Response<Incoming>) -> bool {
-    let encodings = response.headers().get_all(TRANSFER_ENCODING);
-    let is_chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    !response.status().is_informational() && encodings.iter().all(is_chunked)
 }
 
 /// The caller's whole query goes on, so mapping a parameter to itself changes nothing.

@@ -11,7 +11,7 @@ use tollgate_entity as entity;
 use tollgate_entity::{DeploymentContent, IntegrationType};
 
 use super::Integrations;
-use crate::access_log::{AccessLog, Entry, Recorder, Target};
+use crate::access_log::{AccessLog, Entry, Recorder, Target, fixed_members};
 use crate::body::Body;
 use crate::deployed::Deployed;
 use crate::gateway_response::{GatewayResponses, Refused};
@@ -215,7 +215,7 @@ fn stage(setup: &Setup, metrics: &Metrics) -> Stage {
         deployed: Arc::new(Deployed::compile(&content)),
         throttles: Vec::new(),
         stats: metrics.stage("api1", "prod"),
-        log_members: Box::default(),
+        log_members: fixed_members([("apiId", "api1"), ("stage", "prod")]),
         api_id_header: Some(http::HeaderValue::from_static("api1")),
     }
 }

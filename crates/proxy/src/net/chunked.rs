@@ -22,6 +22,15 @@ pub enum Chunked {
     TrailerLf { bytes: u16, empty: bool },
 }
 
+/// A piece of a chunked body, with its number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    Framing(usize),
+    Data(usize),
+    /// The last bytes of framing.
+    End(usize),
+}
+
 impl Chunked {
     pub const START: Chunked = Chunked::Size { digits: 0, size: 0 };
 
@@ -48,6 +57,52 @@ impl Chunked {
             at += 1;
         }
         Ok((at, false))
+    }
+
+    /// Whether the next byte belongs to the trailer section.
+    pub fn in_trailers(&self) -> bool {
+        matches!(
+            self,
+            Chunked::TrailerLine { .. } | Chunked::TrailerLf { .. }
+        )
+    }
+
+    /// Takes the next piece of a body that is to be read, from bytes that are not empty. What others
+    /// forgive an upstream is forgiven here too: blanks after a chunk's size.
+    pub fn piece(&mut self, bytes: &[u8]) -> Result<Piece, Fault> {
+        if let Chunked::Data { left } = self {
+            let run = usize::try_from(*left)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            *left -= run as u64;
+            if *left == 0 {
+                *self = Chunked::DataCr;
+            }
+            return Ok(Piece::Data(run));
+        }
+        for (at, byte) in bytes.iter().enumerate() {
+            *self = match (*self, byte) {
+                (Chunked::Size { digits: 1.., size }, b' ' | b'\t') => {
+                    Chunked::Extension { bytes: 0, size }
+                }
+                (state, byte) => match state.after(*byte)? {
+                    Some(next) => next,
+                    None => return Ok(Piece::End(at + 1)),
+                },
+            };
+            // The first byte of the trailer section begins a piece of its own.
+            if matches!(
+                self,
+                Chunked::Data { .. }
+                    | Chunked::TrailerLine {
+                        bytes: 0,
+                        empty: true
+                    }
+            ) {
+                return Ok(Piece::Framing(at + 1));
+            }
+        }
+        Ok(Piece::Framing(bytes.len()))
     }
 
     /// The state after one byte of framing; none when it was the last of the body.

@@ -183,7 +183,10 @@ fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// The items of a header that is a list, over all its lines.
-fn names<'a>(headers: &'a HeaderMap, list: &HeaderName) -> impl Iterator<Item = &'a str> + use<'a> {
+pub(super) fn names<'a>(
+    headers: &'a HeaderMap,
+    list: &HeaderName,
+) -> impl Iterator<Item = &'a str> + use<'a> {
     headers
         .get_all(list)
         .into_iter()

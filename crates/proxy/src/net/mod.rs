@@ -1,15 +1,18 @@
 //! Sockets: clients' connections and upstreams', and what must hold at the edge.
 
 pub mod address;
+mod answer_head;
 mod chunked;
 pub mod client_io;
 pub mod connect;
 pub mod connection;
 pub mod edge;
+pub mod exchange;
 pub mod headers;
 pub mod inspect;
 pub mod listener;
 pub mod origin;
+mod request_head;
 pub mod serving;
 pub mod stall;
 pub mod upstream;

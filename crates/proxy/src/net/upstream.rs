@@ -2,19 +2,20 @@
 //!
 //! A connection comes back only when the answer it carried has come to its end and the request was
 //! sent whole; a call that is cut takes its connection with it. A call is sent a second time only
-//! when hyper hands it back unsent, so an upstream never sees one call twice.
+//! when not a byte of it was written, so an upstream never sees one call twice.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use foldhash::HashMap;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use http_body::Frame;
 
 use super::connect::Connector;
+use super::exchange::{Exchange, Unanswered, Wire};
 use super::origin::Origin;
 use crate::body::RequestBody;
 use crate::gateway_response::IntegrationFault;
@@ -55,9 +56,23 @@ struct Shared {
 }
 
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    open: Open,
     since: Instant,
+}
+
+/// A connection that is counted as long as it is open.
+struct Open {
+    wire: Wire,
     opened: Instant,
+    pool: Weak<Shared>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.stats().closed();
+        }
+    }
 }
 
 impl Pool {
@@ -85,8 +100,8 @@ impl Pool {
         origin: &Arc<Origin>,
         request: &mut Option<Request<RequestBody>>,
         now: Instant,
-    ) -> Result<(Response<Incoming>, Lease), IntegrationFault> {
-        if let Some(mut lease) = self.0.take(origin, now).await {
+    ) -> Result<(Response<()>, Lease), IntegrationFault> {
+        if let Some(mut lease) = self.0.take(origin, now) {
             match lease.send(request).await {
                 Some(response) => return Ok((response, lease)),
                 None if request.is_none() => return Err(IntegrationFault::Answer),
@@ -101,26 +116,13 @@ impl Pool {
 
     async fn open(&self, origin: &Arc<Origin>) -> Result<Lease, IntegrationFault> {
         let socket = self.0.connector.connect(origin).await?;
-        let (sender, connection) = match http1::handshake(TokioIo::new(socket)).await {
-            Ok(pair) => pair,
-            Err(_) => return Err(IntegrationFault::Connect),
-        };
-        let metrics = Arc::clone(&self.0.metrics);
-        let worker = self.0.worker;
-        metrics.upstream(worker).opened();
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to an upstream failed");
-            }
-            metrics.upstream(worker).closed();
-        });
-        let pool = Arc::clone(&self.0);
-        Ok(Lease {
-            sender,
-            origin: Arc::clone(origin),
+        self.0.stats().opened();
+        let open = Open {
+            wire: Wire::new(socket),
             opened: Instant::now(),
-            pool,
-        })
+            pool: Arc::downgrade(&self.0),
+        };
+        Ok(self.0.lease(open, origin))
     }
 }
 
@@ -134,29 +136,13 @@ impl Shared {
     }
 
     /// The connection used last that is still good.
-    async fn take(self: &Arc<Self>, origin: &Arc<Origin>, now: Instant) -> Option<Lease> {
-        // On a shared runtime a connection's task may not have seen yet that the answer it carried is
-        // over. That is a matter of moments, but another may be ready at once.
-        let mut finishing: Option<Idle> = None;
-        while let Some(idle) = self.pop(origin) {
-            if !idle.is_good(&self.limits, now) {
-                continue;
+    fn take(self: &Arc<Self>, origin: &Arc<Origin>, now: Instant) -> Option<Lease> {
+        loop {
+            let mut idle = self.pop(origin)?;
+            if idle.is_good(&self.limits, now) {
+                return Some(self.lease(idle.open, origin));
             }
-            if idle.sender.is_ready() {
-                if let Some(other) = finishing {
-                    self.put(Arc::clone(origin), other);
-                }
-                return Some(self.lease(idle, origin));
-            }
-            if finishing.is_some() {
-                self.put(Arc::clone(origin), idle);
-                break;
-            }
-            finishing = Some(idle);
         }
-        let mut idle = finishing?;
-        idle.sender.ready().await.ok()?;
-        Some(self.lease(idle, origin))
     }
 
     fn pop(&self, origin: &Origin) -> Option<Idle> {
@@ -165,12 +151,11 @@ impl Shared {
         Some(idle)
     }
 
-    fn lease(self: &Arc<Self>, idle: Idle, origin: &Arc<Origin>) -> Lease {
-        let Idle { sender, opened, .. } = idle;
+    fn lease(self: &Arc<Self>, open: Open, origin: &Arc<Origin>) -> Lease {
         Lease {
-            sender,
+            open,
+            exchange: None,
             origin: Arc::clone(origin),
-            opened,
             pool: Arc::clone(self),
         }
     }
@@ -189,7 +174,7 @@ impl Shared {
     fn clean(&self, now: Instant) {
         self.idle().retain(|_, list| {
             let before = list.len();
-            list.retain(|idle| idle.is_good(&self.limits, now));
+            list.retain_mut(|idle| idle.is_good(&self.limits, now));
             self.stats().woken((before - list.len()) as u64);
             !list.is_empty()
         });
@@ -197,10 +182,10 @@ impl Shared {
 }
 
 impl Idle {
-    fn is_good(&self, limits: &PoolLimits, now: Instant) -> bool {
-        !self.sender.is_closed()
-            && now.saturating_duration_since(self.since) < limits.idle_time_max
-            && now.saturating_duration_since(self.opened) < limits.age_max
+    fn is_good(&mut self, limits: &PoolLimits, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < limits.idle_time_max
+            && now.saturating_duration_since(self.open.opened) < limits.age_max
+            && self.open.wire.is_quiet()
     }
 }
 
@@ -216,45 +201,61 @@ async fn clean(pool: Weak<Shared>, every: Duration) {
 
 /// A connection while a call uses it. Dropping it closes the connection.
 pub struct Lease {
-    sender: SendRequest<RequestBody>,
+    open: Open,
+    /// Once the answer has begun.
+    exchange: Option<Exchange>,
     origin: Arc<Origin>,
-    opened: Instant,
     pool: Arc<Shared>,
 }
 
 impl Lease {
     /// None when no answer came. The request is put back if not a byte of it was sent.
-    async fn send(
-        &mut self,
-        request: &mut Option<Request<RequestBody>>,
-    ) -> Option<Response<Incoming>> {
-        match self.sender.try_send_request(request.take()?).await {
-            Ok(response) => Some(response),
-            Err(mut error) => {
-                tracing::debug!(host = %self.origin.host, error = %error.error(), "an upstream did not answer");
-                *request = error.take_message();
+    async fn send(&mut self, request: &mut Option<Request<RequestBody>>) -> Option<Response<()>> {
+        match self.open.wire.call(request).await {
+            Ok((response, exchange)) => {
+                self.exchange = Some(exchange);
+                Some(response)
+            }
+            Err(error) => {
+                tracing::debug!(host = %self.origin.host, %error, "an upstream did not answer");
                 None
             }
         }
     }
 
-    /// Keeps the connection for the next call.
+    /// The next piece of the answer's body; none at its end.
+    pub fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Unanswered>>> {
+        match &mut self.exchange {
+            Some(exchange) => exchange.poll_frame(&mut self.open.wire, context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    /// Whether the answer is whole.
+    pub fn has_ended(&self) -> bool {
+        self.exchange.as_ref().is_none_or(Exchange::has_ended)
+    }
+
+    /// Bytes of the answer's body that are still to come, when that is known.
+    pub fn bytes_left(&self) -> Option<u64> {
+        self.exchange.as_ref().map_or(Some(0), Exchange::bytes_left)
+    }
+
+    /// Keeps the connection for the next call, if it may carry one.
     pub fn give_back(self) {
         let Lease {
-            sender,
+            mut open,
+            exchange,
             origin,
-            opened,
             pool,
         } = self;
-        if !sender.is_closed() {
-            pool.put(
-                origin,
-                Idle {
-                    sender,
-                    since: Instant::now(),
-                    opened,
-                },
-            );
+        if exchange.is_some_and(|exchange| exchange.leaves_usable(&open.wire)) {
+            open.wire.rest();
+            let since = Instant::now();
+            pool.put(origin, Idle { open, since });
         }
     }
 }
