@@ -238,7 +238,7 @@ enum Content {
     #[default]
     Empty,
     Full(Bytes),
-    Upstream(UpstreamBody),
+    Upstream(Box<UpstreamBody>),
 }
 
 /// Why an answer's body ended before its end. hyper then cuts the connection, so that the client sees it.
@@ -270,7 +270,7 @@ impl Body {
         match body.is_at_end() {
             true => Body::default(), // dropped here, which gives the connection back
             false => Body {
-                content: Content::Upstream(body),
+                content: Content::Upstream(Box::new(body)),
                 entry: None,
             },
         }

@@ -7,15 +7,16 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::body::FateOf;
 
-/// Waits for a call for at most `timeout`, which counts from the last byte of the request; a body that
-/// moves on gets more. None when it took too long.
+/// Waits for a call until `deadline` if it has no body, else for at most `timeout` from the body's last
+/// byte; a body that moves on gets more. None when it took too long.
 pub async fn in_time<T>(
+    deadline: std::time::Instant,
     timeout: Duration,
     calling: impl Future<Output = T>,
     body: Option<&FateOf>,
 ) -> Option<T> {
     let mut calling = pin!(calling);
-    let mut deadline = Instant::now() + timeout;
+    let mut deadline = Instant::from_std(deadline);
     let mut bytes_before = 0;
     loop {
         if let Ok(result) = timeout_at(deadline, calling.as_mut()).await {
@@ -53,7 +54,7 @@ mod tests {
             body.set(Fate::Complete);
             sleep(answer_after).await;
         };
-        let result = in_time(TIMEOUT, calling, Some(&body)).await;
+        let result = in_time((begun + TIMEOUT).into_std(), TIMEOUT, calling, Some(&body)).await;
         (result, begun.elapsed().as_secs())
     }
 
@@ -67,10 +68,11 @@ mod tests {
     async fn without_a_body_or_with_one_that_does_not_move_there_is_one_timeout() {
         let begun = Instant::now();
         let never = std::future::pending::<()>;
-        assert_eq!(in_time(TIMEOUT, never(), None).await, None);
+        let due = || (Instant::now() + TIMEOUT).into_std();
+        assert_eq!(in_time(due(), TIMEOUT, never(), None).await, None);
         assert_eq!(begun.elapsed(), TIMEOUT);
         let body = FateOf::default();
-        assert_eq!(in_time(TIMEOUT, never(), Some(&body)).await, None);
+        assert_eq!(in_time(due(), TIMEOUT, never(), Some(&body)).await, None);
         assert_eq!(begun.elapsed(), 2 * TIMEOUT);
     }
 }

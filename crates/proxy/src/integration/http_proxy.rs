@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Response};
 use smallvec::SmallVec;
 use tollgate_entity as entity;
 
@@ -23,6 +24,8 @@ use crate::mapping::expression::{Expression, Values};
 use crate::mapping::query;
 use crate::mapping::uri::{Target, UriTemplate};
 use crate::net::headers;
+use crate::net::origin::Origin;
+use crate::net::request_head::{Outbound, OwnHeaders};
 use crate::snapshot::Stage;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -111,15 +114,25 @@ impl HttpProxy {
         call: &mut Invocation,
         request: Request<RequestBody>,
     ) -> Result<Response<Body>, Refused> {
-        let (target, mut outbound) = self.outbound(with, stage, call, request)?;
-        let is_head = outbound.method() == Method::HEAD && call.http_method == Method::HEAD;
-        let trace = outbound.headers().get(X_AMZN_TRACE_ID).cloned();
-        let bytes_max = outbound.body().bytes_max();
-        let fate = outbound.body_mut().watch();
+        let (origin, mut outbound) = self.outbound(with, stage, call, request)?;
+        let asks_head = outbound.method == Method::HEAD;
+        let traces = [
+            outbound.own.get(&X_AMZN_TRACE_ID),
+            outbound.headers.get(X_AMZN_TRACE_ID),
+        ];
+        let trace = traces.into_iter().flatten().next().cloned();
+        let bytes_max = outbound.body.bytes_max();
+        let fate = outbound.body.watch();
         let started = Instant::now();
         let mut unsent = Some(outbound);
-        let calling = with.pool.call(&target.origin, &mut unsent, started);
-        let result = in_time(self.timeout, calling, fate.as_deref()).await;
+        let calling = with.pool.call(&origin, &mut unsent, started);
+        let result = in_time(
+            started + self.timeout,
+            self.timeout,
+            calling,
+            fate.as_deref(),
+        )
+        .await;
         call.integration_latency = Some(started.elapsed());
         let (response, lease) = match result {
             Some(Ok(answered)) => answered,
@@ -133,7 +146,9 @@ impl HttpProxy {
         };
         call.integration_status = Some(response.status().as_u16());
         let (mut head, ()) = response.into_parts();
-        headers::strip_response(&mut head.headers, is_head);
+        if asks_head && call.http_method != Method::HEAD {
+            head.headers.remove(CONTENT_LENGTH); // written from what the body is
+        }
         if let Some(trace) = trace {
             head.headers.insert(X_AMZN_TRACE_ID, trace);
         }
@@ -148,31 +163,35 @@ impl HttpProxy {
         stage: &Stage,
         call: &Invocation,
         request: Request<RequestBody>,
-    ) -> Result<(Target, Request<RequestBody>), Refused> {
-        let (mut head, body) = request.into_parts();
+    ) -> Result<(Arc<Origin>, Box<Outbound>), Refused> {
+        let (head, body) = request.into_parts();
+        let mut headers = head.headers;
         let values = Values {
             call,
             stage,
-            request_headers: &head.headers,
+            request_headers: &headers,
         };
         let target = self.target(&values)?;
         let mapped: SmallVec<[(HeaderName, HeaderValue); 4]> = self.mapped_headers(&values);
 
-        headers::strip_request(&mut head.headers, body.is_chunked());
+        headers::strip_request(&mut headers, body.is_chunked());
         if !with.forwards_api_key {
-            head.headers.remove(X_API_KEY);
+            headers.remove(X_API_KEY);
         }
-        head.headers.insert(HOST, target.origin.host_header.clone());
-        introduce(&mut head.headers, stage, call);
+        let mut own = OwnHeaders::default();
+        own.set(HOST, target.origin.host_header.clone());
+        introduce(&mut own, &headers, stage, call);
         for (name, value) in mapped {
-            head.headers.insert(name, value);
+            own.set(name, value);
         }
-
-        let mut outbound = Request::new(body);
-        *outbound.method_mut() = self.method.clone().unwrap_or(head.method);
-        *outbound.uri_mut() = Uri::from(target.path.clone());
-        *outbound.headers_mut() = head.headers;
-        Ok((target, outbound))
+        let outbound = Box::new(Outbound {
+            method: self.method.clone().unwrap_or(head.method),
+            target: target.path,
+            headers,
+            own,
+            body,
+        });
+        Ok((target.origin, outbound))
     }
 
     fn target(&self, values: &Values<'_>) -> Result<Target, Refused> {
@@ -230,24 +249,20 @@ fn refuse_unsupported(integration: &entity::Integration) -> Result<(), Misconfig
     Ok(())
 }
 
-/// Headers that [`introduce`] sets.
-const INTRODUCED: usize = 5;
-
 /// Tells the upstream who is calling and by which way.
-fn introduce(headers: &mut HeaderMap, stage: &Stage, call: &Invocation) {
+fn introduce(own: &mut OwnHeaders, headers: &HeaderMap, stage: &Stage, call: &Invocation) {
     let peer = &call.peer;
-    headers.reserve(INTRODUCED); // so that they grow once
-    headers.insert(X_FORWARDED_FOR, forwarded_for(headers, &peer.remote_ip));
-    headers.insert(X_FORWARDED_PORT, peer.local_port.clone());
+    own.set(X_FORWARDED_FOR, forwarded_for(headers, &peer.remote_ip));
+    own.set(X_FORWARDED_PORT, peer.local_port.clone());
     let protocol = if peer.is_tls { "https" } else { "http" };
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(protocol));
-    if let Entry::Vacant(trace) = headers.entry(X_AMZN_TRACE_ID)
-        && let Ok(own) = HeaderValue::from_bytes(&call.ids.trace(call.received_ms))
+    own.set(X_FORWARDED_PROTO, HeaderValue::from_static(protocol));
+    if !headers.contains_key(X_AMZN_TRACE_ID)
+        && let Ok(trace) = HeaderValue::from_bytes(&call.ids.trace(call.received_ms))
     {
-        trace.insert(own);
+        own.set(X_AMZN_TRACE_ID, trace);
     }
     if let Some(api_id) = &stage.api_id_header {
-        headers.insert(X_AMZN_API_ID, api_id.clone());
+        own.set(X_AMZN_API_ID, api_id.clone());
     }
 }
 

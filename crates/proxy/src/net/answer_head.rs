@@ -8,13 +8,12 @@ use bytes::BytesMut;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
-use http::{Response, StatusCode, Version};
+use http::{Response, StatusCode};
 use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
-use smallvec::SmallVec;
 
 use super::chunked::Chunked;
-use super::headers::names;
+use super::headers::{self, Returned, items};
 
 /// Header lines of an answer.
 pub const ANSWER_HEADERS_MAX: usize = 100;
@@ -56,126 +55,140 @@ pub enum BadAnswer {
     Upgrade,
 }
 
-/// Where the next head ends in `bytes`, if it does; `searched` bytes were looked at before.
-fn has_end(bytes: &[u8], searched: usize) -> bool {
+/// Where the first head in `bytes` ends, if it does; `searched` bytes were looked at before.
+fn end(bytes: &[u8], searched: usize) -> Option<usize> {
     let from = searched.saturating_sub(3);
-    memchr::memchr_iter(b'\n', &bytes[from..]).any(|at| {
-        let rest = &bytes[from + at + 1..];
-        rest.starts_with(b"\n") || rest.starts_with(b"\r\n")
+    memchr::memchr_iter(b'\n', &bytes[from..]).find_map(|at| {
+        let end = from + at + 1;
+        match &bytes[end..] {
+            [b'\n', ..] => Some(end + 1),
+            [b'\r', b'\n', ..] => Some(end + 2),
+            _ => None,
+        }
     })
 }
 
 /// Takes a whole head off the buffer's beginning. None until it is whole; `searched` is for the caller
-/// to keep meanwhile, and begins with 0. Interim answers (1xx) are for the caller to skip.
+/// to keep meanwhile, and begins with 0. Interim answers (1xx) are for the caller to skip. Headers are
+/// already as the client is to see them (see [`headers::returned`]).
 pub fn take(
     buffer: &mut BytesMut,
     searched: &mut usize,
     is_head_request: bool,
 ) -> Result<Option<AnswerHead>, BadAnswer> {
-    // The first look parses at once; after that, only a head that has its end is parsed again.
-    let is_partial = *searched > 0 && !has_end(buffer, *searched);
-    if is_partial {
+    let Some(head_bytes) = end(buffer, *searched) else {
         return partial(buffer, searched);
-    }
+    };
+    *searched = 0;
+    let head = buffer.split_to(head_bytes).freeze();
     let mut lines = [const { MaybeUninit::uninit() }; ANSWER_HEADERS_MAX];
     let mut parsed = httparse::Response::new(&mut []);
     let status = ParserConfig::default()
-        .parse_response_with_uninit_headers(&mut parsed, buffer, &mut lines)
+        .parse_response_with_uninit_headers(&mut parsed, &head, &mut lines)
         .map_err(|_| BadAnswer::Malformed)?;
-    let Status::Complete(head_bytes) = status else {
-        return partial(buffer, searched);
-    };
+    if status != Status::Complete(head.len()) {
+        return Err(BadAnswer::Malformed);
+    }
     let code = parsed.code.unwrap_or_default();
     let code = StatusCode::from_u16(code).map_err(|_| BadAnswer::Malformed)?;
-    let is_http_10 = parsed.version == Some(0);
-    let reason = parsed
-        .reason
-        .filter(|own| code.canonical_reason() != Some(own));
-    let reason = reason.and_then(|own| ReasonPhrase::try_from(own.as_bytes()).ok());
-    let places = places(buffer, parsed.headers);
-    *searched = 0;
-    let head = buffer.split_to(head_bytes).freeze();
-
-    let mut headers = HeaderMap::with_capacity(places.len() + ADDED_HEADERS);
-    for (name, start, end) in places {
-        let value = HeaderValue::from_maybe_shared(head.slice(start..end));
-        headers.append(name?, value.map_err(|_| BadAnswer::Malformed)?);
-    }
-    let framing = framing(&headers, code, is_http_10, is_head_request)?;
-    let keeps_alive = keeps_alive(&headers, is_http_10) && !matches!(framing, Framing::Close);
+    let mut said = Said {
+        is_http_10: parsed.version == Some(0),
+        ..Said::default()
+    };
     let mut response = Response::new(());
-    *response.status_mut() = code;
-    *response.version_mut() = Version::HTTP_11;
-    *response.headers_mut() = headers;
-    if let Some(reason) = reason {
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + ADDED_HEADERS);
+    for line in &*parsed.headers {
+        let name = HeaderName::from_bytes(line.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value));
+        let (Ok(name), Ok(value)) = (name, value) else {
+            return Err(BadAnswer::Malformed);
+        };
+        match headers::returned(&name) {
+            Returned::Same => drop(headers.append(name, value)),
+            Returned::Not => said.hear(&name, &value)?,
+            Returned::Renamed(to) => {
+                said.hear(&name, &value)?;
+                headers.entry(to).or_insert(value);
+            }
+        }
+    }
+    for named in &said.named {
+        headers.remove(named);
+    }
+    if let (true, Some(length), false) = (is_head_request, said.length, said.is_chunked) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let framing = said.framing(code, is_head_request)?;
+    if let Some(reason) = parsed
+        .reason
+        .filter(|own| code.canonical_reason() != Some(own))
+        && let Ok(reason) = ReasonPhrase::try_from(reason.as_bytes())
+    {
         response.extensions_mut().insert(reason);
     }
+    *response.status_mut() = code;
+    *response.headers_mut() = headers;
     Ok(Some(AnswerHead {
         response,
+        keeps_alive: said.keeps_alive() && !matches!(framing, Framing::Close),
         framing,
-        keeps_alive,
     }))
 }
 
 fn partial(buffer: &BytesMut, searched: &mut usize) -> Result<Option<AnswerHead>, BadAnswer> {
     *searched = buffer.len();
+    let beginning = buffer.trim_ascii_start();
+    let is_http = beginning
+        .iter()
+        .zip(b"HTTP/1.")
+        .all(|(own, http)| own == http);
     match buffer.len() > ANSWER_HEAD_BYTES_MAX {
         true => Err(BadAnswer::HeadTooLarge),
+        false if !is_http => Err(BadAnswer::Malformed), // whoever speaks first in another tongue
         false => Ok(None),
     }
 }
 
-type Place = (Result<HeaderName, BadAnswer>, usize, usize);
-
-/// Names, and where their values stand in the buffer.
-fn places(buffer: &[u8], headers: &[httparse::Header<'_>]) -> SmallVec<[Place; 16]> {
-    let base = buffer.as_ptr() as usize;
-    let place = |header: &httparse::Header<'_>| {
-        let start = (header.value.as_ptr() as usize).saturating_sub(base);
-        let name = HeaderName::from_bytes(header.name.as_bytes());
-        let name = name.map_err(|_| BadAnswer::Malformed);
-        (name, start, start + header.value.len())
-    };
-    headers.iter().map(place).collect()
-}
-
-fn framing(
-    headers: &HeaderMap,
-    code: StatusCode,
+/// What a head says of its body and its connection.
+#[derive(Default)]
+struct Said {
     is_http_10: bool,
-    is_head_request: bool,
-) -> Result<Framing, BadAnswer> {
-    if code == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(BadAnswer::Upgrade);
-    }
-    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
-    let encoding = encodings.next();
-    let is_chunked = encoding.is_some();
-    if let Some(encoding) = encoding
-        && (is_http_10
-            || encodings.next().is_some()
-            || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-    {
-        return Err(BadAnswer::Encoding);
-    }
-    let length = length(headers)?;
-    let has_no_body = is_head_request
-        || code.is_informational()
-        || code == StatusCode::NO_CONTENT
-        || code == StatusCode::NOT_MODIFIED;
-    match (has_no_body, is_chunked, length) {
-        (true, _, _) => Ok(Framing::Length(0)),
-        (false, true, Some(_)) => Err(BadAnswer::Length),
-        (false, true, None) => Ok(Framing::Chunked(Chunked::START)),
-        (false, false, Some(length)) => Ok(Framing::Length(length)),
-        (false, false, None) => Ok(Framing::Close),
-    }
+    length: Option<u64>,
+    is_chunked: bool,
+    closes: bool,
+    keeps: bool,
+    /// Headers for this connection only.
+    named: Vec<HeaderName>,
 }
 
-/// The length told, the same however often.
-fn length(headers: &HeaderMap) -> Result<Option<u64>, BadAnswer> {
-    let mut length = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
+impl Said {
+    fn hear(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), BadAnswer> {
+        match *name {
+            CONTENT_LENGTH => self.length(value),
+            TRANSFER_ENCODING => {
+                let is_alone = !self.is_chunked && !self.is_http_10;
+                if !is_alone || !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
+                    return Err(BadAnswer::Encoding);
+                }
+                self.is_chunked = true;
+                Ok(())
+            }
+            CONNECTION => {
+                for item in items(value) {
+                    match item {
+                        _ if item.eq_ignore_ascii_case("close") => self.closes = true,
+                        _ if item.eq_ignore_ascii_case("keep-alive") => self.keeps = true,
+                        _ => self.named.extend(headers::named(item)),
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A length may be told more than once, if it is the same.
+    fn length(&mut self, value: &HeaderValue) -> Result<(), BadAnswer> {
         let text = value.to_str().map_err(|_| BadAnswer::Length)?;
         for item in text.split(',').map(str::trim) {
             let is_number = !item.is_empty() && item.bytes().all(|byte| byte.is_ascii_digit());
@@ -183,20 +196,33 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, BadAnswer> {
                 true => item.parse().map_err(|_| BadAnswer::Length)?,
                 false => return Err(BadAnswer::Length),
             };
-            if length.is_some_and(|length| length != own) {
+            if self.length.is_some_and(|length| length != own) {
                 return Err(BadAnswer::Length);
             }
-            length = Some(own);
+            self.length = Some(own);
+        }
+        Ok(())
+    }
+
+    fn framing(&self, code: StatusCode, is_head_request: bool) -> Result<Framing, BadAnswer> {
+        if code == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(BadAnswer::Upgrade);
+        }
+        let has_no_body = is_head_request
+            || code.is_informational()
+            || code == StatusCode::NO_CONTENT
+            || code == StatusCode::NOT_MODIFIED;
+        match (has_no_body, self.is_chunked, self.length) {
+            (true, _, _) => Ok(Framing::Length(0)),
+            (false, true, Some(_)) => Err(BadAnswer::Length),
+            (false, true, None) => Ok(Framing::Chunked(Chunked::START)),
+            (false, false, Some(length)) => Ok(Framing::Length(length)),
+            (false, false, None) => Ok(Framing::Close),
         }
     }
-    Ok(length)
-}
 
-fn keeps_alive(headers: &HeaderMap, is_http_10: bool) -> bool {
-    let says = |what: &str| names(headers, &CONNECTION).any(|name| name.eq_ignore_ascii_case(what));
-    match is_http_10 {
-        true => says("keep-alive"),
-        false => !says("close"),
+    fn keeps_alive(&self) -> bool {
+        !self.closes && (self.keeps || !self.is_http_10)
     }
 }
 
@@ -288,7 +314,7 @@ mod tests {
             Some(BadAnswer::Upgrade)
         );
         assert_eq!(head("HTTP/2 200\r\n\r\n").err(), Some(BadAnswer::Malformed));
-        assert_eq!(head("SSH-2.0-x\r\n").err(), Some(BadAnswer::Malformed));
+        assert_eq!(head("SSH-2.0-x").err(), Some(BadAnswer::Malformed));
     }
 
     #[test]

@@ -8,15 +8,14 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::answer_head::{self, AnswerHead, BadAnswer, Framing};
 use super::chunked::Piece;
 use super::connect::Socket;
-use super::request_head::{self, BodyFraming};
-use crate::body::RequestBody;
+use super::request_head::{self, BodyFraming, Outbound};
 
 /// Bytes there is at least room for when a socket is read.
 const READ_BYTES_MIN: usize = 2 * 1024;
@@ -77,7 +76,7 @@ impl Wire {
     /// was written, the request is put back.
     pub async fn call(
         &mut self,
-        request: &mut Option<Request<RequestBody>>,
+        request: &mut Option<Box<Outbound>>,
     ) -> Result<(Response<()>, Exchange), Unanswered> {
         let Some(taken) = request.take() else {
             return Err(Unanswered::Request);
@@ -85,9 +84,8 @@ impl Wire {
         self.out.clear();
         (self.written, self.has_written) = (0, false);
         let framing = request_head::write(&mut self.out, &taken);
-        let is_head = taken.method() == Method::HEAD;
-        let (head, body) = taken.into_parts();
-        let mut sending = Some(Sending::new(body, framing));
+        let is_head = taken.method == Method::HEAD;
+        let mut sending = Some(Sending::new(taken, framing));
         let mut searched = 0;
         let mut interim = 0;
         let answered = std::future::poll_fn(|context| {
@@ -136,10 +134,8 @@ impl Wire {
                 },
             )),
             Err(error) => {
-                if !self.has_written
-                    && let Some(body) = sending.and_then(Sending::untouched)
-                {
-                    *request = Some(Request::from_parts(head, body));
+                if !self.has_written {
+                    *request = sending.and_then(Sending::untouched);
                 }
                 Err(error)
             }
@@ -210,11 +206,11 @@ impl std::fmt::Debug for Wire {
     }
 }
 
-/// A request's body on its way to the upstream. The head stands in the wire's buffer.
+/// A request on its way to the upstream.
 #[derive(Debug)]
 struct Sending {
-    /// None when it was given up.
-    body: Option<RequestBody>,
+    /// Its head is in the wire's buffer. None when its body was given up.
+    request: Option<Box<Outbound>>,
     has_ended: bool,
     framing: BodyFraming,
     /// Of the body, not written yet.
@@ -225,9 +221,9 @@ struct Sending {
 }
 
 impl Sending {
-    fn new(body: RequestBody, framing: BodyFraming) -> Sending {
+    fn new(request: Box<Outbound>, framing: BodyFraming) -> Sending {
         Sending {
-            body: Some(body),
+            request: Some(request),
             has_ended: false,
             framing,
             data: Bytes::new(),
@@ -238,17 +234,17 @@ impl Sending {
 
     /// The upstream takes no more of it.
     fn fail(&mut self) {
-        self.body = None;
+        self.request = None;
     }
 
-    /// The body, if nothing was taken of it.
-    fn untouched(self) -> Option<RequestBody> {
-        self.body.filter(|_| !self.has_begun)
+    /// The request, if nothing was taken of its body.
+    fn untouched(self) -> Option<Box<Outbound>> {
+        self.request.filter(|_| !self.has_begun)
     }
 
     /// Sends on; ready when all is written, or nothing more can be.
     fn poll(&mut self, wire: &mut Wire, context: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
-        if self.body.is_none() {
+        if self.request.is_none() {
             return Poll::Pending;
         }
         loop {
@@ -272,9 +268,10 @@ impl Sending {
 
     /// Takes the body's next piece, with its framing. Pending when the client has to send it first.
     fn fill(&mut self, wire: &mut Wire, context: &mut Context<'_>) -> Result<Poll<()>, Unanswered> {
-        let Some(body) = self.body.as_mut().filter(|_| !self.has_ended) else {
+        let Some(request) = self.request.as_mut().filter(|_| !self.has_ended) else {
             return Ok(Poll::Ready(()));
         };
+        let body = &mut request.body;
         let frame = match body.is_end_stream() {
             true => None,
             false => match Pin::new(body).poll_frame(context) {

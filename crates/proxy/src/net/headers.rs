@@ -6,8 +6,6 @@ use http::header::{
     UPGRADE, WWW_AUTHENTICATE,
 };
 
-use smallvec::SmallVec;
-
 use crate::invocation::{X_AMZ_APIGW_ID, X_AMZN_REQUEST_ID};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -109,54 +107,38 @@ pub fn strip_request(headers: &mut HeaderMap, is_chunked: bool) {
     }
 }
 
-/// Takes from an answer's headers what its client is not to see, and renames what the gateway says
-/// itself. The length is kept for a HEAD request only; otherwise it is written from what the body is.
-pub fn strip_response(headers: &mut HeaderMap, is_head: bool) {
-    strip_named(headers);
-    let length = match is_head {
-        true => headers
-            .get(CONTENT_LENGTH)
-            .filter(|_| !headers.contains_key(TRANSFER_ENCODING))
-            .cloned(),
-        false => None,
-    };
-    let (mut dropped, mut renamed) = (SmallVec::<[_; 4]>::new(), SmallVec::<[_; 6]>::new());
-    for name in headers.keys() {
-        if let Some(row) = RENAMED.iter().find(|(from, _)| from == name) {
-            renamed.push(row);
-        } else if let Some(name) = NOT_SENT_BACK.iter().find(|own| *own == name) {
-            dropped.push(name);
-        }
+/// What becomes of an answer's header on its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    Same,
+    Not,
+    /// The gateway has its own under that name.
+    Renamed(&'static HeaderName),
+}
+
+/// What becomes of this header of an answer. What `Connection` names is [`named`] beside it.
+pub fn returned(name: &HeaderName) -> Returned {
+    if let Some((_, renamed)) = RENAMED.iter().find(|(from, _)| from == name) {
+        return Returned::Renamed(renamed);
     }
-    for name in dropped {
-        headers.remove(name);
+    match NOT_SENT_BACK.contains(name) {
+        true => Returned::Not,
+        false => Returned::Same,
     }
-    for (name, renamed) in renamed {
-        if let Some(value) = headers.remove(name) {
-            headers.insert(renamed, value);
-        }
+}
+
+/// The header that an item of `Connection` takes away, if it may.
+pub fn named(item: &str) -> Option<HeaderName> {
+    if item.eq_ignore_ascii_case("close") || item.eq_ignore_ascii_case("keep-alive") {
+        return None;
     }
-    if let Some(length) = length.filter(|length| length.as_bytes().iter().all(u8::is_ascii_digit)) {
-        headers.insert(CONTENT_LENGTH, length);
-    }
+    let name = HeaderName::from_bytes(item.as_bytes()).ok()?;
+    (name != CONNECTION && name != TE && !is_kept(&name)).then_some(name)
 }
 
 /// Removes what `Connection` names.
 fn strip_named(headers: &mut HeaderMap) {
-    let names_a_header = |line: &HeaderValue| {
-        let line = line.as_bytes();
-        !line.eq_ignore_ascii_case(b"keep-alive") && !line.eq_ignore_ascii_case(b"close")
-    };
-    if !headers.get_all(CONNECTION).iter().any(names_a_header) {
-        return;
-    }
-    let named: Vec<HeaderName> = names(headers, &CONNECTION)
-        .filter(|name| {
-            !name.eq_ignore_ascii_case("close") && !name.eq_ignore_ascii_case("keep-alive")
-        })
-        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
-        .filter(|name| *name != CONNECTION && *name != TE && !is_kept(name))
-        .collect();
+    let named: Vec<HeaderName> = names(headers, &CONNECTION).filter_map(named).collect();
     for name in named {
         headers.remove(name);
     }
@@ -183,17 +165,19 @@ fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// The items of a header that is a list, over all its lines.
-pub(super) fn names<'a>(
+pub fn names<'a>(
     headers: &'a HeaderMap,
     list: &HeaderName,
 ) -> impl Iterator<Item = &'a str> + use<'a> {
-    headers
-        .get_all(list)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
+    headers.get_all(list).into_iter().flat_map(items)
+}
+
+/// The items of one line of a list.
+pub fn items(line: &HeaderValue) -> impl Iterator<Item = &str> {
+    let text = line.to_str().unwrap_or_default();
+    text.split(',')
         .map(str::trim)
-        .filter(|name| !name.is_empty())
+        .filter(|item| !item.is_empty())
 }
 
 #[cfg(test)]
@@ -274,28 +258,42 @@ mod tests {
 
     #[test]
     fn what_the_gateway_says_itself_is_renamed_in_answers() {
-        let pairs = [
-            ("connection", "keep-alive, x-hop"),
-            ("x-hop", "gone"),
-            ("content-length", "12"),
-            ("date", "then"),
-            ("server", "them"),
-            ("keep-alive", "timeout=5"),
-            ("content-type", "text/plain"),
-        ];
-        let mut headers = map(&pairs);
-        strip_response(&mut headers, false);
-        let mut expected = vec![
-            "content-type: text/plain",
-            "x-amzn-remapped-connection: keep-alive, x-hop",
-            "x-amzn-remapped-content-length: 12",
-            "x-amzn-remapped-date: then",
-            "x-amzn-remapped-server: them",
-        ];
-        assert_eq!(shown(&headers), expected);
-        let mut headers = map(&pairs);
-        strip_response(&mut headers, true);
-        expected.insert(0, "content-length: 12");
-        assert_eq!(shown(&headers), expected);
+        let renamed = |name: &'static str| match returned(&HeaderName::from_static(name)) {
+            Returned::Renamed(to) => to.as_str().to_owned(),
+            other => format!("{other:?}"),
+        };
+        for name in [
+            "connection",
+            "content-length",
+            "date",
+            "server",
+            "x-amzn-requestid",
+            "x-amz-apigw-id",
+        ] {
+            assert_eq!(renamed(name), format!("x-amzn-remapped-{name}"));
+        }
+        for name in [
+            "keep-alive",
+            "proxy-authenticate",
+            "proxy-connection",
+            "te",
+            "transfer-encoding",
+            "upgrade",
+        ] {
+            assert_eq!(renamed(name), "Not");
+        }
+        assert_eq!(renamed("content-type"), "Same");
+        assert_eq!(named("X-Hop"), Some(HeaderName::from_static("x-hop")));
+        for kept in [
+            "close",
+            "Keep-Alive",
+            "te",
+            "connection",
+            "x-api-key",
+            "content-type",
+            "a b",
+        ] {
+            assert_eq!(named(kept), None, "{kept}");
+        }
     }
 }

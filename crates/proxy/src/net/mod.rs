@@ -12,7 +12,7 @@ pub mod headers;
 pub mod inspect;
 pub mod listener;
 pub mod origin;
-mod request_head;
+pub mod request_head;
 pub mod serving;
 pub mod stall;
 pub mod upstream;

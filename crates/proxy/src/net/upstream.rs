@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foldhash::HashMap;
-use http::{Request, Response};
+use http::Response;
 use http_body::Frame;
 
 use super::connect::Connector;
 use super::exchange::{Exchange, Unanswered, Wire};
 use super::origin::Origin;
-use crate::body::RequestBody;
+use super::request_head::Outbound;
 use crate::gateway_response::IntegrationFault;
 use crate::metrics::{Metrics, UpstreamStats};
 
@@ -98,7 +98,7 @@ impl Pool {
     pub async fn call(
         &self,
         origin: &Arc<Origin>,
-        request: &mut Option<Request<RequestBody>>,
+        request: &mut Option<Box<Outbound>>,
         now: Instant,
     ) -> Result<(Response<()>, Lease), IntegrationFault> {
         if let Some(mut lease) = self.0.take(origin, now) {
@@ -210,7 +210,7 @@ pub struct Lease {
 
 impl Lease {
     /// None when no answer came. The request is put back if not a byte of it was sent.
-    async fn send(&mut self, request: &mut Option<Request<RequestBody>>) -> Option<Response<()>> {
+    async fn send(&mut self, request: &mut Option<Box<Outbound>>) -> Option<Response<()>> {
         match self.open.wire.call(request).await {
             Ok((response, exchange)) => {
                 self.exchange = Some(exchange);
