@@ -105,11 +105,11 @@ def run(job, proxy, seconds, rate=None, keys=None):
 
 
 def flood(job, proxy, seconds, keys, connections):
-    """Loads the proxy for some seconds without a look at the clock; what was counted. First calls may wait in vain for
-    the disk, and are refused then."""
+    """Loads the proxy for some seconds without measuring it; what was counted. First calls of keys may wait in vain for
+    the disk and are refused then, which the caller tells."""
     seen = wrk(replace(job, connections=connections), proxy, seconds, keys)
-    if seen["failed"] or seen["refused"] > seen["requests"] / 10:
-        raise Broken(f"{proxy.name}: {seen['refused']} refused, {seen['failed']} failed of {seen['requests']}")
+    if seen["failed"]:
+        raise Broken(f"{proxy.name}: {seen['failed']} failed of {seen['requests']}")
     return seen
 
 

@@ -1,7 +1,7 @@
 //! The decision after the digest takes nothing from the heap.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../benches/keys.rs"]
+#[path = "../benches/keys/mod.rs"]
 mod keys;
 
 use keys::{Keys, digest};
