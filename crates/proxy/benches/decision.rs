@@ -39,6 +39,8 @@ fn a_million_keys(bencher: Bencher<'_, '_>) {
     let next = AtomicU64::new(0);
     bencher.bench(|| {
         let random = next.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        MILLION.decide(&digest((random >> 32) % MANY), now()).unwrap()
+        MILLION
+            .decide(&digest((random >> 32) % MANY), now())
+            .unwrap()
     });
 }
