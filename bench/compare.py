@@ -36,7 +36,7 @@ def compare(world, jobs, given, say, shuffle):
             for job, ready in pairs:
                 shuffle(ready)
                 for proxy in ready:
-                    sample = measure.run(job, proxy, given.seconds)
+                    sample = measure.run_alone(job, proxy, given.seconds, say)
                     samples[job.name][proxy.name].append(sample)
                     say(f"round {number + 1}: {job.name:8} {proxy.name:8} {sample.cpu_us:7.2f} us CPU/request, {sample.requests_s:8.0f}/s, p99 {sample.p99_us / 1000:.2f} ms")
         memory = {proxy.name: (at_first[proxy], machine.memory_kib(proxy.pid) / 1024) for proxy in proxies if proxy.workers == 1}

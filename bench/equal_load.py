@@ -27,7 +27,7 @@ def measured(world, given, say, shuffle):
             order = list(proxies)
             shuffle(order)
             for proxy in order:
-                sample = measure.run(ADMITTED, proxy, given.seconds, rate=rate)
+                sample = measure.run_alone(ADMITTED, proxy, given.seconds, say, rate=rate)
                 samples[proxy.name].append(sample)
                 say(f"  round {number + 1}: {proxy.name:8} p50 {sample.p50_us} us, p99 {sample.p99_us} us, {sample.requests_s:.0f}/s")
     finally:

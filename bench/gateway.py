@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 from proxies import CUSTOMERS, PATIENCE_S, Broken, Process, Proxy, customer_key, fill
@@ -101,7 +102,22 @@ class Tollgate(Proxy):
                 csv.writelines(f"c{n},{key(n)},{plan}\n" for n in numbers[start:start + rows_max])
             self.run("import", file, "--fail-on-warnings")
             os.remove(file)
+        self.wait_until_known(key(numbers[-1]))
         return time.monotonic() - begun
+
+    def wait_until_known(self, key):
+        """A data plane that is short of processor time may take in a change after the control plane has answered."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            asked = urllib.request.Request(f"http://127.0.0.1:{self.ports['open']}/{self.api}/prod/keyed", headers={"x-api-key": key})
+            try:
+                return urllib.request.urlopen(asked, timeout=10).close()
+            except urllib.error.HTTPError as error:
+                if error.code == 429:
+                    return None
+                if time.monotonic() > end:
+                    raise Broken(f"tollgate does not know an imported key after {PATIENCE_S} s: {error}")
+                time.sleep(0.01)
 
     def set_up(self):
         """Makes the API, the plans and the keys, once for the data directory."""

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 import socket
 import subprocess
 
@@ -57,6 +58,29 @@ def cpu_between(before, after):
     for task, (name, ns) in after.items():
         spent[name] = spent.get(name, 0) + ns - before.get(task, (name, 0))[1]
     return spent
+
+
+class Neighbours:
+    """How much processor time others took while something of ours ran, stolen time included."""
+
+    def __init__(self, pids):
+        self.pids = pids
+        self.before = self.busy_s(), self.ours_s()
+
+    def took_s(self):
+        busy, ours = self.busy_s(), self.ours_s()
+        return max(0.0, busy - self.before[0] - (ours - self.before[1]))
+
+    @staticmethod
+    def busy_s():
+        with open("/proc/stat") as file:
+            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, file.readline().split()[1:9])
+        return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+    def ours_s(self):
+        of_pids = sum(ns for pid in self.pids for _, ns in cpu_ns(pid).values()) / 1e9
+        children, own = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
+        return of_pids + children.ru_utime + children.ru_stime + own.ru_utime + own.ru_stime
 
 
 def memory_kib(pid):

@@ -13,6 +13,9 @@ from proxies import HERE, LOAD_CORE, Broken, find_program
 
 STREAMS = 8  # of each HTTP/2 connection
 PRIMING = 4  # requests
+# A run counts when others took at most this share of a core meanwhile; so many are repeated at most, in a row and in all.
+NEIGHBOURS_MAX, REPEATS, REPEATS_IN_ALL = 0.08, 3, 60
+repeated, disturbed = 0, 0
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Sample:
     p999_us: float
     requests: int
     threads_us: dict
+    # Processor time that others took meanwhile.
+    neighbours_s: float
 
 
 def ask(job, proxy):
@@ -59,13 +64,30 @@ def prime(job, proxy):
         ask(job, proxy)
 
 
+def run_alone(job, proxy, seconds, say, **how):
+    """`run`, again as long as others take much of the machine meanwhile, a few times at most."""
+    global repeated, disturbed
+    for attempt in range(REPEATS + 1):
+        sample = run(job, proxy, seconds, **how)
+        if sample.neighbours_s <= NEIGHBOURS_MAX * seconds:
+            return sample
+        again = attempt < REPEATS and repeated < REPEATS_IN_ALL
+        say(f"  {job.name}, {proxy.name}: others took {sample.neighbours_s:.2f} s of the processors, {'again' if again else 'kept'}")
+        if not again:
+            disturbed += 1
+            return sample
+        repeated += 1
+
+
 def run(job, proxy, seconds, rate=None, keys=None):
     """Loads the proxy for some seconds; raises Broken unless every answer was right. `rate`: requests a second, instead
     of as many as it takes. `keys`: environment of wrk/keys.lua, for another key with each request."""
     check(job, proxy)
+    neighbours = machine.Neighbours([proxy.pid, proxy.world.upstream.pid])
     before = machine.cpu_ns(proxy.pid)
     seen = h2load(job, proxy, seconds, rate) if job.http2 or rate else wrk(job, proxy, seconds, keys)
     spent = machine.cpu_between(before, machine.cpu_ns(proxy.pid))
+    neighbours_s = neighbours.took_s()
     check(job, proxy)
     requests = seen["requests"]
     if requests < 10 * seconds:
@@ -79,14 +101,15 @@ def run(job, proxy, seconds, rate=None, keys=None):
     if cpu_us <= 0:
         raise Broken(f"{proxy.name} used no processor time: nothing was measured")
     threads = {name: ns / 1000 / requests for name, ns in spent.items()}
-    return Sample(cpu_us, requests / seen["seconds"], seen["p50_us"], seen["p99_us"], seen["p999_us"], requests, threads)
+    return Sample(cpu_us, requests / seen["seconds"], seen["p50_us"], seen["p99_us"], seen["p999_us"], requests, threads, neighbours_s)
 
 
 def flood(job, proxy, seconds, keys, connections):
-    """Loads the proxy for some seconds without a look at the clock; what was counted."""
+    """Loads the proxy for some seconds without measuring it; what was counted. First calls of keys may wait in vain for
+    the disk and are refused then, which the caller tells."""
     seen = wrk(replace(job, connections=connections), proxy, seconds, keys)
-    if seen["failed"] or seen["refused"] > seen["requests"] / 100:
-        raise Broken(f"{proxy.name}: {seen['refused']} refused, {seen['failed']} failed of {seen['requests']}")
+    if seen["failed"]:
+        raise Broken(f"{proxy.name}: {seen['failed']} failed of {seen['requests']}")
     return seen
 
 

@@ -197,10 +197,6 @@ class Nginx(Proxy):
     def command(self, config):
         return [find_program("nginx"), "-c", config, "-e", "stderr"]
 
-    def where(self, job):
-        # nginx has no quota: its throttle stands in.
-        return self.ports["slow" if job.port == "spent" else job.port], "/" + job.path
-
     @staticmethod
     def version(world):
         return subprocess.run([find_program("nginx"), "-v"], capture_output=True, text=True).stderr.split("/")[-1].strip()

@@ -1,5 +1,6 @@
 """The results as Markdown: tables of jobs, ratios, and which goals are reached."""
 
+import os
 from dataclasses import dataclass
 from statistics import median
 
@@ -67,3 +68,18 @@ def memory_table(memory):
 
 def goal_table(all_goals):
     return table(["goal", "wanted", "measured", "", "reached"], [goal.row() for goal in all_goals])
+
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+
+def write(path, text):
+    """Writes the file, or only what is between its marks if it has them."""
+    page = ""
+    if os.path.exists(path):
+        with open(path) as file:
+            page = file.read()
+    if BEGIN in page and END in page:
+        text = page[: page.index(BEGIN)] + BEGIN + "\n" + text + page[page.index(END) :]
+    with open(path, "w") as file:
+        file.write(text)

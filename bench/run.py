@@ -16,6 +16,7 @@ import equal_load
 import idle
 import ledger
 import machine
+import measure
 import million
 import report
 from gateway import Tollgate
@@ -80,8 +81,7 @@ def main():
         shutil.rmtree(directory, ignore_errors=True)
     print("\n" + text)
     if given.results:
-        with open(given.results, "w") as file:
-            file.write(text)
+        report.write(given.results, text)
         print(f"written to {given.results}")
 
 
@@ -107,6 +107,7 @@ def measured(world, given, names):
             text, reached = extra(world, given, say, shuffle)
             parts.append(f"### {title} (`{name}`)\n\n{text}")
             goals += reached
+    facts += [("runs that others disturbed", f"{measure.disturbed}, {measure.repeated} more were repeated")]
     head = [report.table(["", ""], facts)] + ([f"### Goals\n\n{report.goal_table(goals)}"] if goals else [])
     return "\n\n".join(head + parts) + "\n"
 

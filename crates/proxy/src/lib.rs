@@ -15,7 +15,7 @@ pub mod gateway_response;
 mod integration;
 mod invocation;
 mod invoke;
-mod key_index;
+pub mod key_index; // public for benches/ and tests/ only
 mod mapping;
 mod metrics;
 pub mod net;
