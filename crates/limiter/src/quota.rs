@@ -334,5 +334,6 @@ mod tests {
         };
         assert_eq!(Published::of(all.word()), all);
         assert!(crate::reserve::chunk(UNITS_MAX) <= REMAINING_MAX);
+        assert_eq!(UNITS_MAX, 140_737_488_355_327);
     }
 }

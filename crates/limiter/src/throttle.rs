@@ -128,7 +128,7 @@ impl Throttle {
 
     fn replace(&self, current: u64, next: u64) -> bool {
         self.word
-            .compare_exchange(current, next, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(current, next, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
     }
 
@@ -139,6 +139,7 @@ impl Throttle {
         }
         // Under the tombstone nobody else writes, so this tells for certain whether it is the word that was read.
         if self.rate.load(Ordering::Relaxed) != read.id.0 {
+            // With release, because a plain store ends what swaps continue: who swaps this word must see its id too.
             self.word.store(read.tat, Ordering::Release);
             return false;
         }
@@ -292,6 +293,19 @@ mod tests {
         }
         assert_eq!(throttle.word.load(Ordering::SeqCst), word);
         assert_eq!(throttle.rate.load(Ordering::SeqCst), old.0);
+    }
+
+    #[test]
+    fn a_conversion_never_leaves_the_same_word() {
+        let rates = RateTable::new();
+        let old = rates.edit(None, rate(1.0, 5), Ticks(0));
+        let throttle = Throttle::new(Start::Full);
+        throttle.take(&rates, old, Ticks(0)).unwrap();
+        let before = throttle.word.load(Ordering::SeqCst);
+        // One token less in a full bucket, and one taken: the sum of both is the word of before.
+        let new = rates.edit(Some(old), rate(1.0, 4), Ticks(0));
+        throttle.take(&rates, new, Ticks(0)).unwrap();
+        assert_eq!(throttle.word.load(Ordering::SeqCst), before + 1);
     }
 
     #[test]
