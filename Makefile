@@ -1,5 +1,5 @@
 # Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
-.PHONY: test check docs crash bench demo release clean
+.PHONY: test check loom cargo-mutants docs crash bench demo release clean
 
 ROUNDS ?= 200
 
@@ -13,6 +13,16 @@ check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: deny.toml was not checked"; fi
+
+# The limiter's lock-free words in every interleaving (crates/limiter/src/models.rs); built apart from everything else.
+loom:
+	RUSTFLAGS="$$RUSTFLAGS --cfg loom" CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test --package tollgate-limiter --lib \
+		--target-dir "$${CARGO_TARGET_DIR:-target}/loom" models::
+
+# Changes the limiter in every way cargo-mutants knows: each change must fail a test. Takes an hour; SHARD=0/4 is a part.
+SHARD ?= 0/1
+cargo-mutants:
+	PROPTEST_CASES=24 PROPTEST_MAX_SHRINK_ITERS=0 cargo mutants --package tollgate-limiter --shard $(SHARD) --output target
 
 # Rewrites docs/compatibility.md and docs/configuration.md from their tables.
 docs:

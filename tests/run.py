@@ -56,6 +56,7 @@ def main():
     # The tests build the program too, so the walks need no build of their own.
     if run.step("build", ["cargo", "test", "--workspace", "--no-run"]):
         run.step("cargo test", ["cargo", "test", "--workspace", "--no-fail-fast"], CARGO_TESTS, AWS_MODEL=unpack_model(target))
+        run.step("loom", ["make", "loom"], CARGO_TESTS)
         tools = {"TOLLGATE": os.path.join(target, "debug", "tollgate"), "AWS_CLI": os.path.join(VENV, "bin", "aws")}
         for name in ("cli", "python", "terraform"):
             run.step(f"walk: {name}", [PYTHON, f"tests/clients/{name}/walk.py"], WALK_TESTS, **tools)

@@ -127,6 +127,7 @@ mod tests {
         counter.used.note(Day(1));
         counters.recycle(Slot(7));
         assert_eq!(counters.len(), 4_999);
+        assert!(!counters.is_empty());
         assert_eq!(counters.allocate(Start::Full), Some(Slot(7)));
         assert_eq!(counter.quota.peek(Day(1)), Err(NoUnit::Unreserved));
         assert!(counter.used.note(Day(1)));

@@ -85,11 +85,14 @@
 mod admit;
 pub mod clock;
 mod counters;
+#[cfg(all(test, loom))]
+mod models;
 pub mod period;
 mod quota;
 mod rate;
 pub mod reserve;
 mod slab;
+mod sync;
 mod throttle;
 mod used;
 

@@ -15,11 +15,14 @@
 //! word takes part in the decision. The writer's changes (publish, freeze, lower) are single swaps of the same word,
 //! so each unit is either taken by exactly one spender or counted in exactly one remainder.
 //!
+//! **Orderings.** One location decides and every change of it is a compare-and-swap, so the units are exact in any
+//! ordering. Release and acquire add that who gets a published unit also sees the outlook that was set before it.
+//!
 //! The final bit says that nothing will be published beyond what remains: at zero the answer is "exhausted", without
 //! asking the writer, until the terms change.
 
 use crate::period::{Day, Window};
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 const REMAINING_BITS: u32 = 41;
 const REMAINING_MAX: u64 = (1 << REMAINING_BITS) - 1;
@@ -116,7 +119,8 @@ impl Quota {
 
     /// Begins anew. Only while no request can reach this counter.
     pub(crate) fn reset(&self) {
-        self.word.store(0, Ordering::Release);
+        // Whatever brings the counter to its first request orders this before it.
+        self.word.store(0, Ordering::Relaxed);
         self.beyond.store(0, Ordering::Relaxed);
         self.low.store(0, Ordering::Relaxed);
     }
@@ -330,5 +334,6 @@ mod tests {
         };
         assert_eq!(Published::of(all.word()), all);
         assert!(crate::reserve::chunk(UNITS_MAX) <= REMAINING_MAX);
+        assert_eq!(UNITS_MAX, 140_737_488_355_327);
     }
 }

@@ -6,8 +6,8 @@
 
 use crate::clock::Ticks;
 use crate::slab::Slab;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use crate::sync::{AtomicU32, OnceLock, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Ticks later than this count as this: after nine years throttles stop refilling rather than overflow.
 pub(crate) const NOW_MAX: u64 = (1 << 62) - 2;
@@ -186,6 +186,7 @@ impl RateTable {
                 });
             }
             if let Some(before) = before {
+                // Release, after the cell is set: who follows the chain finds the edit it leads to.
                 before.replaced_by.store(id, Ordering::Release);
             }
         }

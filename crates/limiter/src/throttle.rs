@@ -10,11 +10,18 @@
 //! id is still the one it read, stores the new id, then the new word, which carries the tokens and the request just
 //! taken. Others spin for these two stores. A request that read the old pair cannot take from the new word: its
 //! compare-and-swap expects the old one, which the new one is forced to differ from; and should later requests bring
-//! that very word back, it finds the id changed afterwards and decides again, having taken a token it does not use.
+//! that very word back, it finds the id changed afterwards and decides again, having taken what it does not use (one
+//! interval of the old rate: the strict side).
+//!
+//! **Orderings.** Word and id are two locations, and two things must be seen in order. Who sees a new id also sees the
+//! tombstone, or a later word: the id is stored with release after the tombstone, and loaded with acquire before the
+//! word. Who sees a new word, in a load or in a swap, also sees its id: the word is stored with release after the id,
+//! swaps continue what that store released, and the word is read with acquire before the id is looked at again. That
+//! last look needs no ordering of its own: one location never shows an older value after a newer one.
 
 use crate::clock::Ticks;
 use crate::rate::{Bucket, NOW_MAX, RateId, RateTable};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, spin_loop, yield_now};
 use std::time::Duration;
 
 /// Set while a word is being converted to another rate.
@@ -58,8 +65,9 @@ impl Throttle {
             Start::Full => 0,
             Start::EmptyAt(at) => at.0.clamp(1, NOW_MAX),
         };
-        self.rate.store(RateId::UNSET.0, Ordering::Release);
-        self.word.store(word, Ordering::Release);
+        // Whatever brings the throttle to its first request orders this before it.
+        self.rate.store(RateId::UNSET.0, Ordering::Relaxed);
+        self.word.store(word, Ordering::Relaxed);
     }
 
     /// Whether a request would be admitted now. Loads only. `id` is the rate the caller's configuration has.
@@ -84,7 +92,7 @@ impl Throttle {
                 ) {
                     return Ok(());
                 }
-            } else if self.replace(read.tat, next) && self.rate.load(Ordering::Acquire) == read.id.0
+            } else if self.replace(read.tat, next) && self.rate.load(Ordering::Relaxed) == read.id.0
             {
                 return Ok(());
             }
@@ -103,7 +111,7 @@ impl Throttle {
             // Ids only grow, so an unchanged id around the word's load means the word was written in that rate.
             let rate = self.rate.load(Ordering::Acquire);
             let tat = self.word.load(Ordering::Acquire);
-            if tat & TOMBSTONE == 0 && self.rate.load(Ordering::Acquire) == rate {
+            if tat & TOMBSTONE == 0 && self.rate.load(Ordering::Relaxed) == rate {
                 return Bucket {
                     tat,
                     id: RateId(rate),
@@ -111,16 +119,16 @@ impl Throttle {
             }
             spins += 1;
             if spins < SPINS_MAX {
-                std::hint::spin_loop()
+                spin_loop()
             } else {
-                std::thread::yield_now()
+                yield_now()
             }
         }
     }
 
     fn replace(&self, current: u64, next: u64) -> bool {
         self.word
-            .compare_exchange(current, next, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(current, next, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
     }
 
@@ -130,7 +138,8 @@ impl Throttle {
             return false;
         }
         // Under the tombstone nobody else writes, so this tells for certain whether it is the word that was read.
-        if self.rate.load(Ordering::Acquire) != read.id.0 {
+        if self.rate.load(Ordering::Relaxed) != read.id.0 {
+            // With release, because a plain store ends what swaps continue: who swaps this word must see its id too.
             self.word.store(read.tat, Ordering::Release);
             return false;
         }
@@ -284,6 +293,19 @@ mod tests {
         }
         assert_eq!(throttle.word.load(Ordering::SeqCst), word);
         assert_eq!(throttle.rate.load(Ordering::SeqCst), old.0);
+    }
+
+    #[test]
+    fn a_conversion_never_leaves_the_same_word() {
+        let rates = RateTable::new();
+        let old = rates.edit(None, rate(1.0, 5), Ticks(0));
+        let throttle = Throttle::new(Start::Full);
+        throttle.take(&rates, old, Ticks(0)).unwrap();
+        let before = throttle.word.load(Ordering::SeqCst);
+        // One token less in a full bucket, and one taken: the sum of both is the word of before.
+        let new = rates.edit(Some(old), rate(1.0, 4), Ticks(0));
+        throttle.take(&rates, new, Ticks(0)).unwrap();
+        assert_eq!(throttle.word.load(Ordering::SeqCst), before + 1);
     }
 
     #[test]

@@ -4,9 +4,15 @@
 //! yesterday never share a word, so around midnight each request is counted on its own day. A word whose count was
 //! collected takes the next day that comes along; one that still holds a count of another day (two days apart without
 //! one collection: the clock was set, or the writer stands still) keeps its day, so that nothing is ever lost.
+//!
+//! **Orderings.** A count and its collection are read-modify-writes of one word, so none is lost or taken twice in any
+//! ordering. Release and acquire on them carry two things along. From a request to the writer: the unit it spent, so
+//! that nothing is counted that was not paid. From the writer to a request: that the mark `queued` is down. A count
+//! comes either before the collection, which takes it, or after, and then it has acquired what the collection released
+//! and cannot find the mark of before any more. So the mark itself needs no ordering.
 
 use crate::period::Day;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 const DAY_SHIFT: u32 = 48;
 const COUNT_MAX: u64 = (1 << DAY_SHIFT) - 1;
@@ -21,7 +27,7 @@ pub struct Used {
 
 impl Used {
     /// Counts one admitted request on `day`. True if the cell must now be put into the writer's queue: at most once
-    /// until it is collected, so the queue needs no more room than there are cells. One compare-and-swap.
+    /// between two collections, so the queue stays in proportion to the cells. One compare-and-swap.
     pub fn note(&self, day: Day) -> bool {
         let cell = &self.days[usize::from(day.0 & 1)];
         let mut word = cell.load(Ordering::Relaxed);
@@ -31,26 +37,26 @@ impl Used {
                 COUNT_MAX => word,
                 _ => word + 1,
             };
-            match cell.compare_exchange_weak(word, next, Ordering::SeqCst, Ordering::Relaxed) {
+            match cell.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(current) => word = current,
             }
         }
-        // In the one order of all these operations, either `collect` empties the words after the count above, or the
-        // load below comes after `collect` cleared the mark.
-        !self.queued.load(Ordering::SeqCst) && !self.queued.swap(true, Ordering::SeqCst)
+        // After the count, never before: a mark that is still up then belongs to a collection that takes the count.
+        !self.queued.load(Ordering::Relaxed) && !self.queued.swap(true, Ordering::Relaxed)
     }
 
     /// The queue had no room after all: the next `note` reports the cell again.
     pub fn not_queued(&self) {
-        self.queued.store(false, Ordering::SeqCst);
+        self.queued.store(false, Ordering::Relaxed);
     }
 
     /// Takes the counts out, the earlier day first; days without a count give zero.
     pub(crate) fn collect(&self) -> [(Day, u64); 2] {
-        self.queued.swap(false, Ordering::SeqCst);
+        // Before the words: see the orderings above.
+        self.queued.store(false, Ordering::Relaxed);
         let mut days = [0, 1].map(|parity| {
-            let word = self.days[parity].swap(0, Ordering::SeqCst);
+            let word = self.days[parity].swap(0, Ordering::AcqRel);
             (Day((word >> DAY_SHIFT) as u16), word & COUNT_MAX)
         });
         days.sort();

@@ -399,6 +399,7 @@ fn a_clean_stop_writes_off_nothing() {
         rig.now.at_ms += ms;
         rig.round();
     }
+    assert_eq!(rig.now.at_ms, 0, "it waits for nothing");
     assert_eq!(rig.accounts[&slot].reserved, 3);
     rig.restart(TODAY);
     assert_eq!(rig.requests(slot, 2_000), 997);
