@@ -1,7 +1,7 @@
 # Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
 .PHONY: test check docs crash bench demo release clean
 
-ROUNDS ?= 200
+ROUNDS ?= 1000
 
 # Installs what the tests need, runs them all, ends with "N passed, N failed".
 test:
@@ -18,7 +18,7 @@ check:
 docs:
 	WRITE_DOCS=1 cargo test --quiet --test aws --test configuration page_is_in_step
 
-# kill -9 under load, as often as ROUNDS says; SEED chooses the moments.
+# kill -9 under load, while starting and while stopping, as often as ROUNDS says; SEED chooses the moments.
 crash:
 	ROUNDS=$(ROUNDS) cargo test --release --test it crash:: -- --nocapture
 

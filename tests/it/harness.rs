@@ -106,7 +106,8 @@ impl Gateway {
         command
     }
 
-    fn spawn(&mut self) {
+    /// Starts the process and returns at once.
+    pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "already running");
         let log = File::options()
             .create(true)
@@ -124,7 +125,7 @@ impl Gateway {
     }
 
     /// Waits until `/readyz` answers 200.
-    fn wait_ready(&mut self) {
+    pub fn wait_ready(&mut self) {
         let start = Instant::now();
         loop {
             if let Some(status) = self.exited() {
@@ -150,11 +151,11 @@ impl Gateway {
         self.child.as_mut()?.try_wait().unwrap()
     }
 
-    /// kill -9, and waits until the process is gone.
-    pub fn kill(&mut self) {
+    /// kill -9, and waits until the process is gone; whether that is what ended it.
+    pub fn kill(&mut self) -> bool {
         let mut child = self.child.take().expect("running");
         child.kill().unwrap();
-        child.wait().unwrap();
+        child.wait().unwrap().code().is_none()
     }
 
     /// Sends SIGTERM and returns at once.
@@ -393,4 +394,12 @@ fn ready(plane: SocketAddr) -> bool {
 fn administrator(data_dir: &Path) -> Credentials {
     let text = std::fs::read_to_string(data_dir.join("credentials")).unwrap();
     Credentials::parse(&text).expect("an access key")
+}
+
+/// A number from the environment, for runs that are longer than CI's.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
+    })
 }
