@@ -28,6 +28,8 @@ pub struct Gateway {
     /// `serve` or `demo`.
     command: &'static str,
     arguments: Vec<String>,
+    /// Words before the program's own, such as a tracer's; what they start must become the program itself.
+    pub wrapper: Vec<String>,
     child: Option<Child>,
 }
 
@@ -49,6 +51,11 @@ impl Gateway {
         let mut gateway = Gateway::prepare_in(&std::env::temp_dir(), "");
         gateway.start_again();
         gateway
+    }
+
+    /// The same on the disk, with a configuration, not started yet.
+    pub fn prepare_on_disk(config: &str) -> Gateway {
+        Gateway::prepare_in(&std::env::temp_dir(), config)
     }
 
     /// A gateway with its directory and ports, not started yet.
@@ -73,6 +80,7 @@ impl Gateway {
             plane: free_address(),
             command: "serve",
             arguments,
+            wrapper: Vec::new(),
             child: None,
         }
     }
@@ -114,8 +122,7 @@ impl Gateway {
             .append(true)
             .open(self.log_path())
             .unwrap();
-        let child = self
-            .command()
+        let child = wrapped(self.command(), &self.wrapper)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -201,6 +208,7 @@ impl Gateway {
             .unwrap_or(0)
     }
 
+
     /// Everything the process has printed so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -276,6 +284,46 @@ pub fn tollgate() -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// The same command behind other words.
+pub fn wrapped(command: Command, wrapper: &[String]) -> Command {
+    let Some((first, rest)) = wrapper.split_first() else {
+        return command;
+    };
+    let mut outer = Command::new(first);
+    outer
+        .args(rest)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
+    outer
+}
+
+/// Whether strace can trace here; says so where it cannot, past the capture of the tests' output.
+pub fn can_trace(what: &str) -> bool {
+    let tried = Command::new("strace")
+        .args(["-D", "-f", "-o", "/dev/null", "true"])
+        .output();
+    let good = tried.is_ok_and(|output| output.status.success());
+    if !good {
+        tell(&format!(
+            "NOT RUN: {what}: strace is not installed or may not trace here"
+        ));
+    }
+    good
+}
+
+/// Prints a line that is seen although the test passes.
+pub fn tell(line: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "{line}").unwrap();
 }
 
 /// Runs a command that is expected to end by itself: its status and everything it printed.

@@ -15,6 +15,7 @@ mod http;
 mod import;
 mod lifecycle;
 mod load;
+mod power_cut;
 mod program;
 mod upstream;
 mod usage;
