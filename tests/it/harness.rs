@@ -208,7 +208,6 @@ impl Gateway {
             .unwrap_or(0)
     }
 
-
     /// Everything the process has printed so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -284,6 +283,14 @@ pub fn tollgate() -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// Runs `tollgate` with these words on a data directory: whether it succeeded, and everything it printed.
+pub fn on_directory(data_dir: &Path, words: &[&str]) -> (bool, String) {
+    let mut command = tollgate();
+    command.args(words).arg("--data-dir").arg(data_dir);
+    let (status, text) = run(&mut command);
+    (status.success(), text)
 }
 
 /// The same command behind other words.

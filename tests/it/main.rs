@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on must fail
 
 mod api;
+mod backup;
 mod bound;
 mod concurrency;
 mod control;
@@ -17,5 +18,6 @@ mod lifecycle;
 mod load;
 mod power_cut;
 mod program;
+mod rotation;
 mod upstream;
 mod usage;
