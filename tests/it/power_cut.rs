@@ -5,6 +5,7 @@
 //! from the bytes that the process had sent by that moment, so that nothing it says of itself is believed.
 
 mod check;
+mod commands;
 mod disk;
 mod trace;
 
@@ -22,6 +23,8 @@ use crate::upstream::Upstream;
 use check::{Customer, Known};
 use disk::{Disk, Fate};
 use trace::Moment;
+
+const CONNECTIONS: usize = 8;
 
 /// Every run traces into a file of its own beside the data directory.
 fn trace_file(gateway: &Gateway, run: usize) -> PathBuf {
@@ -69,7 +72,7 @@ impl Stand {
             address: self.gateway.data,
             target,
             keys,
-            connections: 8,
+            connections: CONNECTIONS,
             seed: self.seed,
         };
         let count = AtomicUsize::new(0);

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ use crate::{
 
 /// Where the files are prepared, in the data directory.
 const STAGING: &str = "restoring";
+/// Bytes of a file in memory at a time.
+const COPIED_AT_ONCE: usize = 1 << 20;
 /// Rows written at a time.
 const BATCH_ROWS: usize = 1000;
 
@@ -223,8 +225,14 @@ fn prepare(
         let copy = || -> io::Result<()> {
             let mut source = File::open(from.join(&file.name))?;
             let mut target = private(OpenOptions::new().write(true).create_new(true)).open(&to)?;
-            io::copy(&mut source, &mut target)?;
-            target.sync_all()
+            let mut buffer = vec![0; COPIED_AT_ONCE];
+            loop {
+                let read = source.read(&mut buffer)?;
+                if read == 0 {
+                    return target.sync_all();
+                }
+                target.write_all(&buffer[..read])?;
+            }
         };
         copy().map_err(not_written(&to))?;
     }

@@ -74,6 +74,21 @@ pub enum Fate {
 }
 
 impl Disk {
+    /// A disk on which these files are since long.
+    pub fn with(files: &Found) -> Disk {
+        let mut disk = Disk::default();
+        for (inode, (name, bytes)) in files.iter().enumerate() {
+            disk.names.insert(name.clone(), inode);
+            disk.inodes.push(Inode {
+                synced: bytes.clone(),
+                length: bytes.len() as u64,
+                pending: Vec::new(),
+            });
+        }
+        disk.synced_names = disk.names.clone();
+        disk
+    }
+
     /// A process ended: its descriptors are closed, what it wrote is in the system's memory still.
     pub fn process_ended(&mut self) {
         self.descriptors.clear();
@@ -130,12 +145,10 @@ impl Disk {
                 self.syncing.insert(call, (path.clone(), inode, self.order));
             }
             Act::Rename { from, to } => {
-                if let Some(inode) = self.names.remove(from) {
-                    self.names.insert(to.clone(), inode);
-                    let (from, to) = (from.clone(), to.clone());
-                    self.pending_names
-                        .push((self.order, NameChange::Rename { from, to }));
-                }
+                let (from, to) = (from.clone(), to.clone());
+                let change = NameChange::Rename { from, to };
+                change.apply(&mut self.names);
+                self.pending_names.push((self.order, change));
             }
             Act::Unlink { path } => {
                 if self.names.remove(path).is_some() {
@@ -270,10 +283,19 @@ impl NameChange {
             NameChange::Link { name, inode } => {
                 names.insert(name.clone(), *inode);
             }
+            // A directory takes along what is in it.
             NameChange::Rename { from, to } => {
-                if let Some(inode) = names.remove(from) {
-                    names.insert(to.clone(), inode);
-                }
+                let moved = |name: &str| {
+                    let rest = name.strip_prefix(from.as_str())?;
+                    (rest.is_empty() || rest.starts_with('/')).then(|| format!("{to}{rest}"))
+                };
+                *names = std::mem::take(names)
+                    .into_iter()
+                    .filter(|(name, _)| name != to || moved(name).is_some())
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .map(|(name, inode)| (moved(&name).unwrap_or(name), inode))
+                    .collect();
             }
             NameChange::Unlink { name } => {
                 names.remove(name);

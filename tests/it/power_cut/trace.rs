@@ -230,7 +230,11 @@ impl Reading {
     /// The path as seen from home; nothing for what lies elsewhere.
     fn below_home(&self, path: &str) -> Option<String> {
         let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-        path.strip_prefix(&self.home).map(str::to_owned)
+        let is_home = path.len() + 1 == self.home.len() && self.home.starts_with(path);
+        match is_home {
+            true => Some(String::new()),
+            false => path.strip_prefix(&self.home).map(str::to_owned),
+        }
     }
 }
 
