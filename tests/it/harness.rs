@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(5);
 /// One gateway process and the directory it keeps its data in.
 pub struct Gateway {
     home: TempDir,
+    /// Where the data is, if not below `home`.
+    data_dir: Option<PathBuf>,
     pub data: SocketAddr,
     pub plane: SocketAddr,
     /// `serve` or `demo`.
@@ -58,6 +60,13 @@ impl Gateway {
         Gateway::prepare_in(&std::env::temp_dir(), config)
     }
 
+    /// The same with its data directory in a place of its own.
+    pub fn prepare_at(place: &Path, config: &str) -> Gateway {
+        let mut gateway = Gateway::prepare(config);
+        gateway.data_dir = Some(place.to_owned());
+        gateway
+    }
+
     /// A gateway with its directory and ports, not started yet.
     pub fn prepare(config: &str) -> Gateway {
         Gateway::prepare_in(place(), config)
@@ -76,6 +85,7 @@ impl Gateway {
         }
         Gateway {
             home,
+            data_dir: None,
             data: free_address(),
             plane: free_address(),
             command: "serve",
@@ -94,7 +104,18 @@ impl Gateway {
     }
 
     pub fn data_dir(&self) -> PathBuf {
-        self.home.path().join("data")
+        let own = || self.home.path().join("data");
+        self.data_dir.clone().unwrap_or_else(own)
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("running");
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
     }
 
     /// The command line as this gateway runs it.
@@ -167,12 +188,7 @@ impl Gateway {
 
     /// Sends SIGTERM and returns at once.
     pub fn terminate(&self) {
-        let child = self.child.as_ref().expect("running");
-        let status = Command::new("kill")
-            .args(["-TERM", &child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
+        self.signal("TERM");
     }
 
     /// Waits for the process to end by itself.
