@@ -56,9 +56,10 @@ impl Setting {
     /// After a restart: the acknowledged value stands, or the one whose answer never came.
     fn check(&mut self, control: &Control) {
         let seen = control.get(&self.path).ok(200);
-        let seen = match seen.pointer(self.member).unwrap() {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+        let seen = match seen.pointer(self.member) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(), // never set
         };
         let unknown = self.unknown.take();
         let allowed = [self.acknowledged.as_ref(), unknown.as_ref()];
