@@ -346,7 +346,10 @@ pub fn can_trace(what: &str) -> bool {
 /// Prints a line that is seen although the test passes.
 pub fn tell(line: &str) {
     use std::io::Write;
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    let mut past_the_capture = std::io::stderr().lock();
+    past_the_capture
+        .write_all(format!("{line}\n").as_bytes())
+        .unwrap();
 }
 
 /// Runs a command that is expected to end by itself: its status and everything it printed.

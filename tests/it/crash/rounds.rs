@@ -180,7 +180,7 @@ impl Stand {
     /// What changes meanwhile: descriptions, a quota that goes down and up, deployments, and a key that is shut and opened.
     fn changes(&self, keys: &[(Key, u64)]) -> Changes {
         let count = |turn: u64| turn.to_string();
-        let quota = |turn: u64| if turn % 2 == 0 { "20000" } else { "15000" }.to_owned();
+        let quota = |turn: u64| ["20000", "15000"][turn as usize % 2].to_owned();
         let mut settings: Vec<Setting> = self
             .customers
             .iter()

@@ -83,7 +83,7 @@ impl Known {
 
     fn check_configuration(&self, store: &Store, what: &str) {
         let mut audited: Vec<u64> = Vec::new();
-        let seen = store.read_blocking(|reader: &Reader<'_>| {
+        let seen: Result<_, StoreError> = store.read_blocking(|reader: &Reader<'_>| {
             for (id, name, value) in &self.made {
                 let key = reader.api_key(id)?;
                 assert_eq!(
@@ -120,7 +120,7 @@ impl Known {
                 }
             }
             let plan = self.customers[0].plan.id.as_str();
-            Ok::<_, StoreError>(reader.get::<UsagePlan>("", plan)?)
+            reader.get::<UsagePlan>("", plan)
         });
         let plan = seen.unwrap_or_else(|error| panic!("{what}: {error}"));
         let description = plan.and_then(|plan| plan.description).unwrap_or_default();
