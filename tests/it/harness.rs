@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a condition is looked at while a test waits for it.
 const LOOK: Duration = Duration::from_millis(5);
+/// What a look that took longer counts for.
+const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// One gateway process and the directory it keeps its data in.
 pub struct Gateway {
@@ -154,24 +156,15 @@ impl Gateway {
 
     /// Waits until `/readyz` answers 200.
     pub fn wait_ready(&mut self) {
-        let start = Instant::now();
-        loop {
+        wait_until("the gateway to be ready", || {
             if let Some(status) = self.exited() {
                 panic!(
                     "the gateway ended with {status} instead of serving:\n{}",
                     self.log()
                 );
             }
-            if ready(self.plane) {
-                return;
-            }
-            assert!(
-                start.elapsed() < PATIENCE,
-                "not ready after {PATIENCE:?}:\n{}",
-                self.log()
-            );
-            std::thread::sleep(LOOK);
-        }
+            ready(self.plane).then_some(())
+        });
     }
 
     /// The exit status if the process has ended by itself.
@@ -386,15 +379,18 @@ pub fn run(command: &mut Command) -> (ExitStatus, String) {
     (status, words.join().unwrap() + &complaints.join().unwrap())
 }
 
-/// Looks until there is something to see, and fails the test when it takes too long.
+/// Looks until there is something to see, and fails the test when it takes too long. Time in which the test itself did
+/// not run (it was suspended, or the machine was) does not count.
 pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
+    let mut waited = Duration::ZERO;
     loop {
+        let began = Instant::now();
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        assert!(waited < PATIENCE, "waited {PATIENCE:?} for {what}");
         std::thread::sleep(LOOK);
+        waited += began.elapsed().min(LOOK_MAX);
     }
 }
 
