@@ -1,7 +1,8 @@
 # Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
-.PHONY: test check loom cargo-mutants docs crash bench demo release clean
+.PHONY: test check loom cargo-mutants power-cuts suspended docs crash bench demo release clean
 
-ROUNDS ?= 200
+ROUNDS ?= 1000
+STATES ?= 10000
 
 # Installs what the tests need, runs them all, ends with "N passed, N failed".
 test:
@@ -28,9 +29,17 @@ cargo-mutants:
 docs:
 	WRITE_DOCS=1 cargo test --quiet --test aws --test configuration page_is_in_step
 
-# kill -9 under load, as often as ROUNDS says; SEED chooses the moments.
+# kill -9 under load, while starting and while stopping, as often as ROUNDS says; SEED chooses the moments.
 crash:
 	ROUNDS=$(ROUNDS) cargo test --release --test it crash:: -- --nocapture
+
+# The states that power cuts may leave behind, rebuilt from what the real process wrote: as many as STATES says.
+power-cuts:
+	STATES=$(STATES) cargo test --release --test it power_cut:: -- --nocapture
+
+# A process that is stopped under load three times, for SUSPENDED_S seconds each.
+suspended:
+	SUSPENDED_S=$(or $(SUSPENDED_S),120) cargo test --release --test it suspended:: -- --nocapture
 
 # Tollgate beside nginx, haproxy and Envoy: JOBS and PEERS choose (names with commas between; PEERS=none), RESULTS is
 # the Markdown file for the tables. Takes about 15 minutes; docs/benchmarks.md says what it does.

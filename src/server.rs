@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tollgate_control::{Control, ControlSettings};
 use tollgate_entity::Timestamp;
 use tollgate_proxy::DataPlane;
-use tollgate_store::{MasterKey, Store, StoreOptions};
+use tollgate_store::{Store, StoreOptions};
 
 use crate::cli::failed::Failed;
 use crate::config::{Config, KeyReveal, Loaded};
@@ -178,15 +178,8 @@ fn control_runtime() -> Result<Runtime, Failed> {
 }
 
 fn open_store(config: &Config) -> Result<Store, Failed> {
-    let master_key = config
-        .master_key
-        .as_ref()
-        .map(|key| MasterKey::from_hex(key.reveal()));
-    let master_key = master_key
-        .transpose()
-        .map_err(|_| Failed::Usage("TOLLGATE_MASTER_KEY is not 64 hexadecimal digits".into()))?;
     let options = StoreOptions {
-        master_key,
+        master_key: crate::cli::backup::master_key(config)?,
         keep_key_values: config.key_reveal == KeyReveal::Always,
         ..StoreOptions::default()
     };

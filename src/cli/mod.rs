@@ -1,6 +1,7 @@
 //! The commands.
 
 pub mod api_keys;
+pub mod backup;
 pub mod call;
 pub mod check;
 pub mod client;
@@ -77,6 +78,21 @@ enum Command {
     /// Check the configuration and show each setting, its value and where it comes from
     #[command(after_help = "Example:\n  tollgate check --config /etc/tollgate.toml")]
     Check(Check),
+    /// Copy a data directory, served or stopped, into a new directory
+    #[command(
+        after_help = "Example:\n  tollgate backup /backups/2026-01-31 --data-dir /var/lib/tollgate"
+    )]
+    Backup(backup::Backup),
+    /// Make a backup into a data directory again; open quota windows are closed
+    #[command(
+        after_help = "Example:\n  tollgate restore /backups/2026-01-31 --data-dir /var/lib/tollgate"
+    )]
+    Restore(backup::Restore),
+    /// Seal everything in a stopped data directory with a new master key
+    #[command(
+        after_help = "Examples:\n  tollgate rotate-master-key --data-dir /var/lib/tollgate\n  TOLLGATE_MASTER_KEY=… tollgate rotate-master-key --new-key-file new.key"
+    )]
+    RotateMasterKey(backup::Rotate),
     /// Print the version
     Version,
 }
@@ -160,6 +176,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Usage(usage) => wait(usage.run()),
         Command::Import(import) => wait(import.run()),
         Command::Check(check) => check::run(check.configured.load()?, check.output),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::RotateMasterKey(rotate) => rotate.run(),
         Command::Version => output::print(&format!("tollgate {}", env!("CARGO_PKG_VERSION"))),
     }
 }

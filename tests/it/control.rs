@@ -113,6 +113,24 @@ impl Control {
         body: &[u8],
         signing: Signing<'_>,
     ) -> Reply {
+        self.exchange(method, path, headers, body, signing)
+            .unwrap_or_else(|e| panic!("{method} {path} at {}: {e}", self.address))
+    }
+
+    /// A signed request with a JSON body to a gateway that may die meanwhile.
+    pub fn try_send(&self, method: &str, path: &str, body: &[u8]) -> std::io::Result<Reply> {
+        let headers = [("Content-Type", "application/json")];
+        self.exchange(method, path, &headers, body, Signing::default())
+    }
+
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        signing: Signing<'_>,
+    ) -> std::io::Result<Reply> {
         let signature = self.sign(method, path, headers, body, signing);
         let mut all = headers.to_vec();
         all.extend(
@@ -120,7 +138,7 @@ impl Control {
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         );
-        http::request(self.address, method, path, &all, body)
+        http::Connection::open(self.address)?.send(method, path, &all, body)
     }
 
     /// The headers that sign this request; none without credentials.

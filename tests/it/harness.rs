@@ -19,15 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a condition is looked at while a test waits for it.
 const LOOK: Duration = Duration::from_millis(5);
+/// What a look that took longer counts for.
+const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// One gateway process and the directory it keeps its data in.
 pub struct Gateway {
     home: TempDir,
+    /// Where the data is, if not below `home`.
+    data_dir: Option<PathBuf>,
     pub data: SocketAddr,
     pub plane: SocketAddr,
     /// `serve` or `demo`.
     command: &'static str,
     arguments: Vec<String>,
+    /// Words before the program's own, such as a tracer's; what they start must become the program itself.
+    pub wrapper: Vec<String>,
     child: Option<Child>,
 }
 
@@ -51,6 +57,18 @@ impl Gateway {
         gateway
     }
 
+    /// The same on the disk, with a configuration, not started yet.
+    pub fn prepare_on_disk(config: &str) -> Gateway {
+        Gateway::prepare_in(&std::env::temp_dir(), config)
+    }
+
+    /// The same with its data directory in a place of its own.
+    pub fn prepare_at(place: &Path, config: &str) -> Gateway {
+        let mut gateway = Gateway::prepare(config);
+        gateway.data_dir = Some(place.to_owned());
+        gateway
+    }
+
     /// A gateway with its directory and ports, not started yet.
     pub fn prepare(config: &str) -> Gateway {
         Gateway::prepare_in(place(), config)
@@ -69,10 +87,12 @@ impl Gateway {
         }
         Gateway {
             home,
+            data_dir: None,
             data: free_address(),
             plane: free_address(),
             command: "serve",
             arguments,
+            wrapper: Vec::new(),
             child: None,
         }
     }
@@ -86,7 +106,18 @@ impl Gateway {
     }
 
     pub fn data_dir(&self) -> PathBuf {
-        self.home.path().join("data")
+        let own = || self.home.path().join("data");
+        self.data_dir.clone().unwrap_or_else(own)
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("running");
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
     }
 
     /// The command line as this gateway runs it.
@@ -106,15 +137,15 @@ impl Gateway {
         command
     }
 
-    fn spawn(&mut self) {
+    /// Starts the process and returns at once.
+    pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "already running");
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.log_path())
             .unwrap();
-        let child = self
-            .command()
+        let child = wrapped(self.command(), &self.wrapper)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -124,25 +155,16 @@ impl Gateway {
     }
 
     /// Waits until `/readyz` answers 200.
-    fn wait_ready(&mut self) {
-        let start = Instant::now();
-        loop {
+    pub fn wait_ready(&mut self) {
+        wait_until("the gateway to be ready", || {
             if let Some(status) = self.exited() {
                 panic!(
                     "the gateway ended with {status} instead of serving:\n{}",
                     self.log()
                 );
             }
-            if ready(self.plane) {
-                return;
-            }
-            assert!(
-                start.elapsed() < PATIENCE,
-                "not ready after {PATIENCE:?}:\n{}",
-                self.log()
-            );
-            std::thread::sleep(LOOK);
-        }
+            ready(self.plane).then_some(())
+        });
     }
 
     /// The exit status if the process has ended by itself.
@@ -150,21 +172,16 @@ impl Gateway {
         self.child.as_mut()?.try_wait().unwrap()
     }
 
-    /// kill -9, and waits until the process is gone.
-    pub fn kill(&mut self) {
+    /// kill -9, and waits until the process is gone; whether that is what ended it.
+    pub fn kill(&mut self) -> bool {
         let mut child = self.child.take().expect("running");
         child.kill().unwrap();
-        child.wait().unwrap();
+        child.wait().unwrap().code().is_none()
     }
 
     /// Sends SIGTERM and returns at once.
     pub fn terminate(&self) {
-        let child = self.child.as_ref().expect("running");
-        let status = Command::new("kill")
-            .args(["-TERM", &child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
+        self.signal("TERM");
     }
 
     /// Waits for the process to end by itself.
@@ -277,6 +294,57 @@ pub fn tollgate() -> Command {
     command
 }
 
+/// Runs `tollgate` with these words on a data directory: whether it succeeded, and everything it printed.
+pub fn on_directory(data_dir: &Path, words: &[&str]) -> (bool, String) {
+    let mut command = tollgate();
+    command.args(words).arg("--data-dir").arg(data_dir);
+    let (status, text) = run(&mut command);
+    (status.success(), text)
+}
+
+/// The same command behind other words.
+pub fn wrapped(command: Command, wrapper: &[String]) -> Command {
+    let Some((first, rest)) = wrapper.split_first() else {
+        return command;
+    };
+    let mut outer = Command::new(first);
+    outer
+        .args(rest)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
+    outer
+}
+
+/// Whether strace can trace here; says so where it cannot, past the capture of the tests' output.
+pub fn can_trace(what: &str) -> bool {
+    let tried = Command::new("strace")
+        .args(["-D", "-f", "-o", "/dev/null", "true"])
+        .output();
+    let good = tried.is_ok_and(|output| output.status.success());
+    if !good {
+        tell(&format!(
+            "NOT RUN: {what}: strace is not installed or may not trace here"
+        ));
+    }
+    good
+}
+
+/// Prints a line that is seen although the test passes.
+pub fn tell(line: &str) {
+    use std::io::Write;
+    let mut past_the_capture = std::io::stderr().lock();
+    past_the_capture
+        .write_all(format!("{line}\n").as_bytes())
+        .unwrap();
+}
+
 /// Runs a command that is expected to end by itself: its status and everything it printed.
 pub fn run(command: &mut Command) -> (ExitStatus, String) {
     let mut child = command
@@ -311,15 +379,18 @@ pub fn run(command: &mut Command) -> (ExitStatus, String) {
     (status, words.join().unwrap() + &complaints.join().unwrap())
 }
 
-/// Looks until there is something to see, and fails the test when it takes too long.
+/// Looks until there is something to see, and fails the test when it takes too long. Time in which the test itself did
+/// not run (it was suspended, or the machine was) does not count.
 pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
+    let mut waited = Duration::ZERO;
     loop {
+        let began = Instant::now();
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        assert!(waited < PATIENCE, "waited {PATIENCE:?} for {what}");
         std::thread::sleep(LOOK);
+        waited += began.elapsed().min(LOOK_MAX);
     }
 }
 
@@ -393,4 +464,12 @@ fn ready(plane: SocketAddr) -> bool {
 fn administrator(data_dir: &Path) -> Credentials {
     let text = std::fs::read_to_string(data_dir.join("credentials")).unwrap();
     Credentials::parse(&text).expect("an access key")
+}
+
+/// A number from the environment, for runs that are longer than CI's.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
+    })
 }

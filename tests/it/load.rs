@@ -26,6 +26,15 @@ pub enum Outcome {
     Other(u16),
     /// No answer: the connection broke.
     Lost,
+    /// No connection, so that nothing was sent.
+    Unsent,
+}
+
+impl Outcome {
+    /// Whether there was an answer.
+    pub fn is_answer(self) -> bool {
+        !matches!(self, Outcome::Lost | Outcome::Unsent)
+    }
 }
 
 impl Outcome {
@@ -110,10 +119,11 @@ impl Load<'_> {
             .map(|c| c.send("GET", self.target, &headers, b""))
         {
             Some(Ok(reply)) => Outcome::of(&reply),
-            Some(Err(_)) | None => {
+            Some(Err(_)) => {
                 *connection = None;
                 Outcome::Lost
             }
+            None => Outcome::Unsent,
         };
         Shot {
             marker,

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on must fail
 
 mod api;
+mod backup;
 mod bound;
 mod concurrency;
 mod control;
 mod control_errors;
 mod crash;
 mod data_plane;
+mod disk_full;
+mod disk_slow;
 mod edge;
 mod exactness;
 mod harness;
@@ -15,6 +18,9 @@ mod http;
 mod import;
 mod lifecycle;
 mod load;
+mod power_cut;
 mod program;
+mod rotation;
+mod suspended;
 mod upstream;
 mod usage;

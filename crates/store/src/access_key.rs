@@ -8,7 +8,7 @@ use crate::database::{Fault, Row};
 use crate::vault::{Owner, SecretValue, random};
 use crate::{Reader, StoreError, Transaction};
 
-const KIND: &str = "access_key";
+pub(crate) const KIND: &str = "access_key";
 
 /// An access key with its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 pub(crate) use rusqlite::{Params, types::Value};
@@ -21,6 +22,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 64;
 /// Bytes that a write-ahead log keeps once all of it is in the file; a large commit may pass them.
 const LOG_BYTES_KEPT: i64 = 64 << 20;
+/// Pages that a copy reads in one step, and how long it leaves the disk to others between steps.
+const PAGES_COPIED_AT_ONCE: std::ffi::c_int = 256;
+const COPY_PAUSE: Duration = Duration::from_millis(1);
 
 /// What a file is and how it came to be: `steps[n]` leads from version n to n + 1.
 pub(crate) struct Schema {
@@ -75,7 +79,7 @@ impl Database {
     }
 
     /// Refuses files that are not ours or were written by a newer version, before changing a byte.
-    fn identify(&self, path: &Path, schema: &Schema) -> Result<(), OpenError> {
+    pub fn identify(&self, path: &Path, schema: &Schema) -> Result<(), OpenError> {
         let look = || -> Result<(i32, u32, i64), Fault> {
             let id = self
                 .0
@@ -228,6 +232,41 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// Copies the whole file, as the look that is open sees it, into a new file at `to`, a few pages at
+    /// a time; `progress` hears of each step: pages done, and pages in all.
+    pub fn copy_into(&self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Fault> {
+        let mut target = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Half a copy is thrown away whole, so it needs no journal; the caller syncs the file.
+        target.pragma_update(None, "synchronous", "OFF")?;
+        let backup = Backup::new(&self.0, &mut target)?;
+        loop {
+            let step = backup.step(PAGES_COPIED_AT_ONCE)?;
+            let at = backup.progress();
+            let (all, left) = (at.pagecount.max(0) as u64, at.remaining.max(0) as u64);
+            progress(all - left.min(all), all);
+            match step {
+                StepResult::Done => return Ok(()),
+                StepResult::More => std::thread::sleep(COPY_PAUSE),
+                // Nobody else knows the target, and the look keeps the source as it is.
+                _ => return Err(Fault::other("the copy met a lock")),
+            }
+        }
+    }
+
+    /// Whether every page and index is as it must be; the first trouble, otherwise.
+    pub fn check_integrity(&self) -> Result<(), Fault> {
+        let found = self.one("PRAGMA integrity_check(1)", (), |row| {
+            Ok(row.text(0)?.to_owned())
+        })?;
+        match found.as_deref() {
+            Some("ok") => Ok(()),
+            other => Err(Fault {
+                kind: FaultKind::Corrupt,
+                reason: other.unwrap_or("no answer").to_owned(),
+            }),
+        }
     }
 
     /// Runs statements that return nothing, outside any transaction.

@@ -7,6 +7,13 @@ use std::path::{Path, PathBuf};
 use crate::StoreError;
 use crate::vault::MasterKey;
 
+/// The file that holds the master key, unless it is kept elsewhere.
+pub(crate) const MASTER_KEY: &str = "master.key";
+/// The file that the lock is on.
+pub(crate) const LOCK: &str = "lock";
+/// There while a backup is restored into the directory.
+pub(crate) const RESTORE_MARKER: &str = "restore.unfinished";
+
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -40,6 +47,8 @@ pub enum OpenError {
     NoMasterKey { path: PathBuf },
     #[error("{} does not hold a master key (64 hexadecimal digits)", path.display())]
     BadMasterKey { path: PathBuf },
+    #[error("{} was cut off while a backup was restored into it; restore again, with --replace", path.display())]
+    RestoreUnfinished { path: PathBuf },
     #[error("no random bytes for a master key: {0}")]
     Random(String),
     #[error("{} cannot be opened: {reason}", path.display())]
@@ -65,7 +74,7 @@ impl Directory {
     /// Makes the directory if it is absent (for its owner only) and locks it.
     pub fn hold(path: &Path) -> Result<Self, OpenError> {
         create(path)?;
-        let lock_path = path.join("lock");
+        let lock_path = path.join(LOCK);
         let mut lock = private(OpenOptions::new().read(true).write(true).create(true))
             .open(&lock_path)
             .map_err(|source| OpenError::NotWritable {
@@ -117,28 +126,27 @@ impl Directory {
 
     /// The key in `master.key`; a directory that holds nothing yet gets a new one.
     pub fn master_key(&self, fresh: bool) -> Result<MasterKey, OpenError> {
-        let path = self.file("master.key");
+        let path = self.file(MASTER_KEY);
         warn_if_open_to_others(&path);
-        match fs::read_to_string(&path) {
-            Ok(text) => MasterKey::from_hex(&text).map_err(|_| OpenError::BadMasterKey { path }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && fresh => self.new_master_key(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(OpenError::NoMasterKey { path })
-            }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(OpenError::BadMasterKey { path })
-            }
-            Err(source) => Err(OpenError::NotReadable { path, source }),
+        match self.key_in(MASTER_KEY)? {
+            Some(key) => Ok(key),
+            None if fresh => self.new_master_key(),
+            None => Err(OpenError::NoMasterKey { path }),
         }
     }
 
-    /// Written aside and renamed, so that a crash leaves no half key.
     fn new_master_key(&self) -> Result<MasterKey, OpenError> {
         let key = MasterKey::generate().map_err(|error| match error {
             StoreError::Random(reason) => OpenError::Random(reason),
             other => OpenError::Random(other.to_string()),
         })?;
-        let (path, aside) = (self.file("master.key"), self.file("master.key.new"));
+        self.write_master_key(&key, MASTER_KEY)?;
+        Ok(key)
+    }
+
+    /// Written aside and renamed, so that a crash leaves no half key.
+    pub fn write_master_key(&self, key: &MasterKey, name: &str) -> Result<(), OpenError> {
+        let (path, aside) = (self.file(name), self.file("master.key.new"));
         let write = || -> io::Result<()> {
             let mut file =
                 private(OpenOptions::new().write(true).create(true).truncate(true)).open(&aside)?;
@@ -151,8 +159,32 @@ impl Directory {
         write().map_err(|source| OpenError::NotWritable {
             path: path.clone(),
             source,
-        })?;
-        Ok(key)
+        })
+    }
+
+    /// The key in a file of the directory, if the file is there.
+    pub fn key_in(&self, name: &str) -> Result<Option<MasterKey>, OpenError> {
+        let path = self.file(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => MasterKey::from_hex(&text)
+                .map(Some)
+                .map_err(|_| OpenError::BadMasterKey { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(OpenError::BadMasterKey { path })
+            }
+            Err(source) => Err(OpenError::NotReadable { path, source }),
+        }
+    }
+
+    /// Refuses a directory that a restore has not finished.
+    pub fn refuse_unfinished(&self) -> Result<(), OpenError> {
+        match self.file(RESTORE_MARKER).exists() {
+            true => Err(OpenError::RestoreUnfinished {
+                path: self.path.clone(),
+            }),
+            false => Ok(()),
+        }
     }
 
     /// Makes created, renamed and removed names durable.
@@ -186,7 +218,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
 }
 
 /// A file made by these options can be read by its owner only.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options

@@ -9,7 +9,7 @@
 mod alive;
 mod flush;
 mod query;
-mod rebuild;
+pub(crate) mod rebuild;
 mod writer;
 
 use std::path::Path;
@@ -30,7 +30,7 @@ pub use query::{DayUsage, KeyUsage, UsageListed, UsagePage};
 pub use writer::{AccountRow, LedgerBatch, LedgerWriter, UsedRow};
 
 /// `usage.db`: "TGus" as an SQLite application id.
-const USAGE: Schema = Schema {
+pub(crate) const USAGE: Schema = Schema {
     application_id: 0x5447_7573,
     steps: &[include_str!("schema/usage_1.sql")],
 };
@@ -137,6 +137,10 @@ impl Ledger {
     fn writing(&self) -> MutexGuard<'_, Database> {
         // A panic in an earlier write rolled it back, so the connection is as good as before.
         self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn check_integrity(&self) -> Result<(), Fault> {
+        self.writing().check_integrity()
     }
 
     /// Whether a write has failed, so that no more units can be reserved until a restart.

@@ -34,6 +34,7 @@
 mod access_key;
 mod api_key;
 mod audit;
+mod backup;
 pub mod boot;
 mod database;
 mod directory;
@@ -45,6 +46,8 @@ pub mod ledger;
 mod name_prefix;
 mod plan_key;
 mod reader;
+mod restore;
+mod rotation;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -54,6 +57,7 @@ mod vault;
 pub use access_key::{AccessKey, AccessKeyRow};
 pub use api_key::KeyRow;
 pub use audit::{Audit, AuditRow};
+pub use backup::{Backed, BackupError, KeyKept, Manifest, backup};
 pub use directory::OpenError;
 pub use document::Document;
 pub use error::StoreError;
@@ -63,6 +67,8 @@ pub use ledger::{
     LedgerBatch, LedgerError, LedgerWriter, UsageListed, UsagePage, UsedRow,
 };
 pub use reader::{Listed, Page, Reader};
+pub use restore::{RestoreError, RestoreOptions, Restored, Windows, restore};
+pub use rotation::{RotateError, Rotated, rotate_master_key};
 pub use store::{Store, StoreOptions};
 pub use tollgate_entity::Extension;
 pub use transaction::Transaction;

@@ -8,11 +8,12 @@ use crate::database::{Database, Fault, Schema};
 use crate::directory::Directory;
 use crate::feed::{Adoption, Exchange};
 use crate::reader::Readers;
+use crate::rotation;
 use crate::vault::{Digester, MasterKey, Vault};
 use crate::{Audit, Feed, Ledger, OpenError, Reader, StoreError, Transaction};
 
 /// `config.db`: "TGcf" as an SQLite application id.
-const CONFIG: Schema = Schema {
+pub(crate) const CONFIG: Schema = Schema {
     application_id: 0x5447_6366,
     steps: &[include_str!("schema/config_1.sql")],
 };
@@ -61,14 +62,15 @@ impl Store {
     /// Opens a data directory, making what is missing and holding it against other processes.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Store, OpenError> {
         let directory = Arc::new(Directory::hold(path)?);
+        directory.refuse_unfinished()?;
         let (config, existed) = directory.database("config.db")?;
         let master_key = match options.master_key {
             Some(key) => key,
-            None => directory.master_key(!existed)?,
+            None if existed => rotation::current_key(&directory)?,
+            None => directory.master_key(true)?,
         };
         let writer = Database::open(&config, &CONFIG)?;
-        let vault = Vault::new(&master_key);
-        check_master_key(&writer, &vault, &config)?;
+        let vault = open_vault(&writer, &master_key, &config)?;
         let ledger = Ledger::open(directory.clone(), existed)?;
         directory.sync().map_err(|source| OpenError::NotWritable {
             path: path.into(),
@@ -151,6 +153,14 @@ impl Store {
         &self.0.ledger
     }
 
+    /// Whether every page of both files is as it must be.
+    pub fn check_integrity(&self) -> Result<(), StoreError> {
+        let database = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        database.check_integrity()?;
+        self.0.ledger.check_integrity()?;
+        Ok(())
+    }
+
     /// Makes the digests that keys are looked up by.
     pub fn digester(&self) -> Digester {
         self.0.vault.digester()
@@ -209,9 +219,14 @@ pub(crate) async fn off_the_runtime<R: Send + 'static>(
     }
 }
 
-/// The first master key leaves its mark in the file; any other is refused from then on.
-fn check_master_key(database: &Database, vault: &Vault, path: &Path) -> Result<(), OpenError> {
+/// The vault of a master key. The first one leaves its mark in the file; any other is refused from then on.
+pub(crate) fn open_vault(
+    database: &Database,
+    master_key: &MasterKey,
+    path: &Path,
+) -> Result<Vault, OpenError> {
     let refused = |fault| crate::database::refused(path, fault);
+    let vault = Vault::new(master_key);
     database
         .run(
             "INSERT INTO meta (name, value) VALUES ('master_key_check', ?1) ON CONFLICT DO NOTHING",
@@ -224,9 +239,17 @@ fn check_master_key(database: &Database, vault: &Vault, path: &Path) -> Result<(
             (vault.check(),),
         )
         .map_err(refused)?;
-    if matches {
-        Ok(())
-    } else {
-        Err(OpenError::WrongMasterKey { path: path.into() })
+    let wrong = || OpenError::WrongMasterKey { path: path.into() };
+    if !matches {
+        return Err(wrong());
+    }
+    let pepper = database
+        .one("SELECT value FROM meta WHERE name = 'pepper'", (), |row| {
+            Ok(row.blob(0)?.to_vec())
+        })
+        .map_err(refused)?;
+    match pepper {
+        Some(sealed) => vault.with_pepper(&sealed).map_err(|_| wrong()),
+        None => Ok(vault),
     }
 }

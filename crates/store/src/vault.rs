@@ -2,7 +2,8 @@
 //!
 //! The master key (32 random bytes) gives three keys that do not tell each other: the pepper of the
 //! digests, the sealing key, and a check value kept in `config.db` so that a wrong master key is
-//! noticed at start. A value is sealed with XChaCha20-Poly1305 under a random nonce and bound to the
+//! noticed at start. After a rotation the pepper is the first master key's still (keys of which only
+//! the digest is kept could not be found otherwise): it lies in `config.db`, sealed by the new one. A value is sealed with XChaCha20-Poly1305 under a random nonce and bound to the
 //! id it belongs to, so that a sealed value moved to another row does not open.
 
 use std::fmt;
@@ -153,6 +154,12 @@ pub(crate) struct Vault {
     check: [u8; 32],
 }
 
+/// What the sealed pepper belongs to.
+const PEPPER_OWNER: Owner<'_> = Owner {
+    kind: "pepper",
+    id: "",
+};
+
 impl Vault {
     pub fn new(master: &MasterKey) -> Self {
         let sealing = Zeroizing::new(blake3::derive_key(SEALING, master.0.as_slice()));
@@ -167,6 +174,20 @@ impl Vault {
 
     pub fn digester(&self) -> Digester {
         self.digester
+    }
+
+    /// Takes over a pepper that `seal_pepper` of a vault of this master key gave.
+    pub fn with_pepper(mut self, sealed: &[u8]) -> Result<Self, StoreError> {
+        let hex = self.unseal(PEPPER_OWNER, sealed)?;
+        let pepper = MasterKey::from_hex(hex.expose()).map_err(|_| unopened(PEPPER_OWNER))?;
+        self.digester.pepper = *pepper.0;
+        Ok(self)
+    }
+
+    /// The pepper of another vault, sealed by this one.
+    pub fn seal_pepper(&self, of: &Vault) -> Result<Vec<u8>, StoreError> {
+        let pepper = MasterKey(Zeroizing::new(of.digester.pepper));
+        self.seal(PEPPER_OWNER, &pepper.to_hex())
     }
 
     /// A value that only this master key gives, and that does not give the master key.

@@ -13,7 +13,7 @@ use crate::OpenError;
 use crate::database::{Database, refused};
 use crate::directory::Directory;
 
-const MARKER: &str = "usage.db.poisoned";
+pub(crate) const MARKER: &str = "usage.db.poisoned";
 const REBUILDING: &str = "usage.db.rebuilding";
 const REBUILT: &str = "usage.db.rebuilt";
 
@@ -31,7 +31,7 @@ pub(super) fn mark(directory: &Directory, reason: &str) {
 }
 
 /// Rewrites `usage.db` when the marker is there, or finishes a rewriting that a crash interrupted.
-pub(super) fn rebuild_if_poisoned(directory: &Directory) -> Result<(), OpenError> {
+pub(crate) fn rebuild_if_poisoned(directory: &Directory) -> Result<(), OpenError> {
     let (usage, marker) = (directory.file("usage.db"), directory.file(MARKER));
     if marker.exists() && !directory.file(REBUILT).exists() {
         if usage.exists() {

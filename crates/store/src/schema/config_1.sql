@@ -1,6 +1,7 @@
 -- config.db, version 1: what an administrator has set, and who set it when.
 
--- Facts about the file itself: by now only `master_key_check`, which tells a wrong master key.
+-- Facts about the file itself: `master_key_check`, which tells a wrong master key, and after a rotation
+-- `pepper`, sealed.
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,
     value BLOB NOT NULL
