@@ -1,5 +1,5 @@
 # Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
-.PHONY: test check docs crash demo release clean
+.PHONY: test check docs crash fuzz demo release clean
 
 ROUNDS ?= 200
 
@@ -12,7 +12,7 @@ test:
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: deny.toml was not checked"; fi
+	@tests/deny
 
 # Rewrites docs/compatibility.md and docs/configuration.md from their tables.
 docs:
@@ -21,6 +21,11 @@ docs:
 # kill -9 under load, as often as ROUNDS says; SEED chooses the moments.
 crash:
 	ROUNDS=$(ROUNDS) cargo test --release --test it crash:: -- --nocapture
+
+# Every fuzz target for SECONDS each; says so where cargo-fuzz or a nightly toolchain is missing.
+SECONDS ?= 60
+fuzz:
+	@fuzz/run $(SECONDS)
 
 demo:
 	cargo run --release -- demo
