@@ -28,6 +28,8 @@ pub struct Gateway {
     /// `serve` or `demo`.
     command: &'static str,
     arguments: Vec<String>,
+    /// The most descriptors the process may have open.
+    descriptors_max: Option<u32>,
     child: Option<Child>,
 }
 
@@ -73,6 +75,7 @@ impl Gateway {
             plane: free_address(),
             command: "serve",
             arguments,
+            descriptors_max: None,
             child: None,
         }
     }
@@ -113,8 +116,23 @@ impl Gateway {
             .append(true)
             .open(self.log_path())
             .unwrap();
-        let child = self
-            .command()
+        let mut command = self.command();
+        if let Some(most) = self.descriptors_max {
+            let limited = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &limited]).arg(command.get_program());
+            shell
+                .args(command.get_args())
+                .current_dir(std::env::temp_dir());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => shell.env(name, value),
+                    None => shell.env_remove(name),
+                };
+            }
+            command = shell;
+        }
+        let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -200,6 +218,26 @@ impl Gateway {
             .unwrap_or(0)
     }
 
+    /// Lets the process have no more descriptors than that from its next start on.
+    pub fn limit_descriptors(&mut self, most: u32) {
+        self.descriptors_max = Some(most);
+    }
+
+    /// Memory that is resident now, where the system tells.
+    pub fn memory_kib(&self) -> u64 {
+        let pid = self.child.as_ref().expect("running").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Descriptors that are open now, where the system tells.
+    pub fn descriptors(&self) -> usize {
+        let pid = self.child.as_ref().expect("running").id();
+        std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+    }
+
     /// Everything the process has printed so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -220,6 +258,13 @@ impl Drop for Gateway {
             // The process may be gone already, and a test that failed must still end.
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if !std::thread::panicking() {
+            let leaks = crate::secrets::found_below(self.home.path());
+            assert!(
+                leaks.is_empty(),
+                "a key's value or a secret is in {leaks:?}"
+            );
         }
         if std::thread::panicking() {
             let log = self.log();
@@ -392,5 +437,7 @@ fn ready(plane: SocketAddr) -> bool {
 /// The administrator's key from the shared-credentials file that the first start writes.
 fn administrator(data_dir: &Path) -> Credentials {
     let text = std::fs::read_to_string(data_dir.join("credentials")).unwrap();
-    Credentials::parse(&text).expect("an access key")
+    let credentials = Credentials::parse(&text).expect("an access key");
+    crate::secrets::note(&credentials.secret);
+    credentials
 }

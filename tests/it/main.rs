@@ -1,6 +1,7 @@
 //! The gateway as its users meet it: the real binary, real sockets, an upstream that keeps count.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on must fail
 
+mod abuse;
 mod api;
 mod bound;
 mod concurrency;
@@ -16,5 +17,8 @@ mod import;
 mod lifecycle;
 mod load;
 mod program;
+mod secrets;
+mod security;
+mod soak;
 mod upstream;
 mod usage;
