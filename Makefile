@@ -1,5 +1,5 @@
 # Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
-.PHONY: test check loom cargo-mutants power-cuts suspended docs crash bench demo release clean
+.PHONY: test check loom cargo-mutants power-cuts suspended docs crash fuzz soak bench demo release clean
 
 ROUNDS ?= 1000
 STATES ?= 10000
@@ -13,7 +13,7 @@ test:
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: deny.toml was not checked"; fi
+	@tests/deny
 
 # The limiter's lock-free words in every interleaving (crates/limiter/src/models.rs); built apart from everything else.
 loom:
@@ -49,6 +49,16 @@ bench:
 	@bench/install
 	cargo build --release
 	@PYTHONDONTWRITEBYTECODE=1 python3 bench/run.py --jobs "$(JOBS)" --peers "$(PEERS)" --rounds "$(ROUNDS)" --seconds "$(SECONDS)" $(if $(SEED),--seed "$(SEED)") --results "$(or $(RESULTS),bench/results.md)"
+
+# Every fuzz target for SECONDS each; says so where cargo-fuzz or a nightly toolchain is missing.
+SECONDS ?= 60
+fuzz:
+	@fuzz/run $(SECONDS)
+
+# Mixed load and changes of the configuration for MINUTES: memory and descriptors stay flat, nothing breaks.
+MINUTES ?= 10
+soak:
+	MINUTES=$(MINUTES) cargo test --release --test it soak:: -- --nocapture
 
 demo:
 	cargo run --release -- demo

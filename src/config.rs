@@ -1,6 +1,8 @@
 //! Flags, environment and file become one checked `Config`.
 
 pub mod flags;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod kind;
 pub mod layers;
 pub mod settings;

@@ -3,5 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod server;
 pub mod telemetry;

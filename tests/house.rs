@@ -36,6 +36,8 @@ fn files() -> Vec<PathBuf> {
                 ".git",
                 ".venv",
                 ".tools",
+                "corpus",
+                "artifacts",
             ];
             if path.is_symlink() || skipped.contains(&name.as_str()) {
                 continue;

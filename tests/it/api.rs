@@ -149,9 +149,11 @@ impl Key {
         let made = control
             .post("/apikeys", &json!({ "name": name, "enabled": true }))
             .ok(201);
+        let value = text(&made["value"]);
+        crate::secrets::note(&value);
         Key {
             id: text(&made["id"]),
-            value: text(&made["value"]),
+            value,
         }
     }
 

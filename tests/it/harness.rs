@@ -217,6 +217,27 @@ impl Gateway {
             .unwrap_or(0)
     }
 
+    /// Lets the process have no more descriptors than that from its next start on.
+    pub fn limit_descriptors(&mut self, most: u32) {
+        let limited = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
+        self.wrapper = vec!["sh".to_owned(), "-c".to_owned(), limited];
+    }
+
+    /// Memory that is resident now, where the system tells.
+    pub fn memory_kib(&self) -> u64 {
+        let pid = self.child.as_ref().expect("running").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Descriptors that are open now, where the system tells.
+    pub fn descriptors(&self) -> usize {
+        let pid = self.child.as_ref().expect("running").id();
+        std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+    }
+
     /// Everything the process has printed so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -237,6 +258,13 @@ impl Drop for Gateway {
             // The process may be gone already, and a test that failed must still end.
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if !std::thread::panicking() {
+            let leaks = crate::secrets::found_below(self.home.path());
+            assert!(
+                leaks.is_empty(),
+                "a key's value or a secret is in {leaks:?}"
+            );
         }
         if std::thread::panicking() {
             let log = self.log();
@@ -463,7 +491,9 @@ fn ready(plane: SocketAddr) -> bool {
 /// The administrator's key from the shared-credentials file that the first start writes.
 fn administrator(data_dir: &Path) -> Credentials {
     let text = std::fs::read_to_string(data_dir.join("credentials")).unwrap();
-    Credentials::parse(&text).expect("an access key")
+    let credentials = Credentials::parse(&text).expect("an access key");
+    crate::secrets::note(&credentials.secret);
+    credentials
 }
 
 /// A number from the environment, for runs that are longer than CI's.

@@ -1,6 +1,7 @@
 //! The gateway as its users meet it: the real binary, real sockets, an upstream that keeps count.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on must fail
 
+mod abuse;
 mod api;
 mod backup;
 mod bound;
@@ -22,5 +23,8 @@ mod power_cut;
 mod program;
 mod rotation;
 mod suspended;
+mod secrets;
+mod security;
+mod soak;
 mod upstream;
 mod usage;

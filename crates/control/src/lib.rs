@@ -11,6 +11,8 @@ mod entries;
 pub mod error;
 pub mod extract;
 pub mod find;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod integration;
 pub mod integration_response;
 mod json;

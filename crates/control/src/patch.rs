@@ -13,7 +13,9 @@ pub use value::FromPatch;
 pub use wire::UncheckedPatch;
 
 use crate::error::Error;
-use path::matched;
+pub(crate) use path::matched;
+#[cfg(any(test, fuzzing))]
+pub(crate) use wire::WireDocument;
 
 /// The operations of AWS's model; `move` and `test` are in it though nothing supports them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,8 +1,8 @@
 //! Stage: a name under which a deployment is called, with variables and method settings of its own.
 
 mod settings;
-mod update;
-mod variables;
+pub(crate) mod update;
+pub(crate) mod variables;
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,8 @@ mod book;
 mod build;
 mod decide;
 mod deployed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod gateway_response;
 mod integration;
 mod invocation;

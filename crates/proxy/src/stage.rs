@@ -24,8 +24,8 @@ pub fn named<'a>(host: &'a str, path: &'a str) -> Option<Named<'a>> {
     if let Some(rest) = path.strip_prefix("/restapis/") {
         let (api_id, rest) = cut(rest)?;
         let (stage, rest) = cut(rest.trim_start_matches('/'))?;
-        if let Some(below) = rest.strip_prefix("/_user_request_") {
-            let path = below;
+        let below = rest.strip_prefix("/_user_request_");
+        if let Some(path) = below.filter(|path| path.is_empty() || path.starts_with('/')) {
             return Some(Named {
                 api_id,
                 stage,
@@ -97,6 +97,15 @@ mod tests {
         is("localhost", "/", None);
         is("localhost", "", None);
         is("abc123.execute-api.x", "/", None);
+    }
+
+    #[test]
+    fn the_word_before_the_path_is_a_whole_segment() {
+        let below = "/restapis/abc123/prod/_user_request_";
+        is("localhost", below, Some(("abc123", "prod", "")));
+        let longer = format!("{below}pets");
+        let path = "/prod/_user_request_pets";
+        is("localhost", &longer, Some(("restapis", "abc123", path)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::extract::{Caller, Json};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct WireDocument {
+pub(crate) struct WireDocument {
     patch_operations: Option<Vec<WireOperation>>,
 }
 
@@ -43,7 +43,7 @@ impl<S: Send + Sync> FromRequest<S> for UncheckedPatch {
 }
 
 impl WireDocument {
-    pub(super) fn checked(self, operation: &str) -> Result<PatchDocument, Error> {
+    pub(crate) fn checked(self, operation: &str) -> Result<PatchDocument, Error> {
         let mut check = Check::body_of(operation);
         let patch = self.noted(&mut check);
         check.finish()?;

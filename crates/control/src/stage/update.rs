@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::patch::{self, Op, Patch, PatchRule, Patched, PathRefusal, copy, remove, replace, set};
 
 /// A stage being changed.
-pub(super) struct Change {
+pub(crate) struct Change {
     stage: Stage,
     /// Whether canary settings were touched, and the deployment named for them.
     canary: Option<Option<String>>,
@@ -22,6 +22,12 @@ impl Change {
             stage,
             canary: None,
         }
+    }
+
+    /// The stage as it is so far.
+    #[cfg(any(test, fuzzing))]
+    pub fn stage(&self) -> &Stage {
+        &self.stage
     }
 
     /// The changed stage, if it holds as a whole.

@@ -2,9 +2,9 @@
 
 mod deadline;
 mod http_proxy;
-mod lenient;
+pub(crate) mod lenient;
 mod mock;
-mod template;
+pub(crate) mod template;
 
 use std::time::Duration;
 

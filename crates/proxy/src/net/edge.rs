@@ -1,8 +1,10 @@
 //! The rules a request must meet before anything is decided on it: one Host, a target in origin form,
 //! no tunnel, a body that is not too large.
 
+use std::net::Ipv6Addr;
+
 use http::header::HOST;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use hyper::body::Incoming;
 
@@ -57,7 +59,10 @@ fn unknown_method() -> Method {
 }
 
 /// The target and Host to go on with, when they are not those that came.
-fn origin_form(uri: &Uri, headers: &HeaderMap) -> Result<Option<(Uri, HeaderValue)>, Refused> {
+pub(crate) fn origin_form(
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Option<(Uri, HeaderValue)>, Refused> {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Refused::BadRequest(BadRequest::Host));
@@ -89,20 +94,20 @@ fn origin_form(uri: &Uri, headers: &HeaderMap) -> Result<Option<(Uri, HeaderValu
 
 /// A host with an optional port, and nothing that could be taken for more.
 fn is_host(text: &[u8]) -> bool {
-    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    let is_bare = |host: &[u8], port: &[u8]| {
-        !host.is_empty()
-            && host.iter().all(is_plain)
-            && port.len() <= 5
-            && port.iter().all(u8::is_ascii_digit)
+    let Ok(text) = std::str::from_utf8(text) else {
+        return false;
     };
-    match text.iter().rposition(|b| *b == b':') {
-        _ if text.first() == Some(&b'[') => {
-            Authority::try_from(text).is_ok() && !text.contains(&b'@')
-        }
-        None => is_bare(text, b""),
-        Some(colon) => is_bare(&text[..colon], &text[colon + 1..]),
+    if let Some((address, port)) = text.strip_prefix('[').and_then(|t| t.split_once(']')) {
+        let port = port.strip_prefix(':').or(port.is_empty().then_some(""));
+        return address.parse::<Ipv6Addr>().is_ok() && port.is_some_and(is_port);
     }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    !host.is_empty() && host.bytes().all(is_plain) && is_port(port)
+}
+
+fn is_port(text: &str) -> bool {
+    text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -134,6 +139,9 @@ mod tests {
             &["a:123456"],
             &[":80"],
             &["[::1"],
+            &["[::1]x"],
+            &["[:,1]:80"],
+            &["[u@::1]"],
         ] {
             assert_eq!(formed("/x", hosts), bad, "{hosts:?}");
         }
