@@ -7,11 +7,14 @@ pub mod connect;
 pub mod connection;
 pub mod edge;
 pub mod headers;
+pub mod http2;
 pub mod inspect;
 pub mod listener;
 pub mod origin;
+mod pace;
 pub mod serving;
 pub mod stall;
+pub mod tls;
 pub mod upstream;
 mod worker;
 
