@@ -7,7 +7,7 @@ pub mod health;
 mod listen;
 mod patient;
 mod signals;
-mod tls;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -89,6 +89,7 @@ impl Server {
             started,
             figures: data_plane.figures(),
             metrics_token: config.metrics_token.clone(),
+            certificates: certificates.clone(),
         };
         let router = health::router(health, control(config, &store));
         let limits = control_plane::Limits {

@@ -11,7 +11,8 @@ use tollgate_proxy::net::tls::{HTTP_1_1, server_config};
 use crate::cli::failed::Failed;
 use crate::config::Config;
 
-/// What each plane shows its clients; none speaks plain HTTP.
+/// What each plane shows its clients; without one it does not speak TLS.
+#[derive(Clone)]
 pub struct PlaneCertificates {
     pub data_plane: Option<Arc<Certificates>>,
     pub control_plane: Option<Arc<Certificates>>,
@@ -25,6 +26,42 @@ impl PlaneCertificates {
         config
             .transpose()
             .map_err(|error| Failed::Failed(format!("TLS cannot be set up: {error}")))
+    }
+
+    /// A line for each certificate that says when it ends.
+    pub fn ends(&self) -> Vec<String> {
+        let planes = [
+            ("tls_certificate", &self.data_plane),
+            ("control_tls_certificate", &self.control_plane),
+        ];
+        let line = |(setting, certificates): (&str, &Option<Arc<Certificates>>)| {
+            let end = certificates.as_ref()?.expires_s();
+            let end = jiff::Timestamp::from_second(end).map_or_else(
+                |_| "later than anyone can say".into(),
+                |end| end.to_string(),
+            );
+            Some(format!("{setting} can be used until {end}"))
+        };
+        planes.into_iter().filter_map(line).collect()
+    }
+
+    /// When the certificates end, in Prometheus's text format.
+    pub fn render(&self) -> String {
+        let planes = [("data", &self.data_plane), ("control", &self.control_plane)];
+        let mut text = String::new();
+        for (plane, certificates) in planes {
+            if let Some(certificates) = certificates {
+                if text.is_empty() {
+                    text += "# HELP tollgate_tls_certificate_expires_seconds When the TLS certificate in force ends, in seconds since 1970.\n\
+                             # TYPE tollgate_tls_certificate_expires_seconds gauge\n";
+                }
+                let end = certificates.expires_s();
+                text += &format!(
+                    "tollgate_tls_certificate_expires_seconds{{plane=\"{plane}\"}} {end}\n"
+                );
+            }
+        }
+        text
     }
 
     /// Looks for new certificates from now on, on the control plane's threads.

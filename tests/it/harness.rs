@@ -200,6 +200,15 @@ impl Gateway {
             .unwrap_or(0)
     }
 
+    /// The memory the process has resident now, where the system tells.
+    pub fn memory_kib(&self) -> u64 {
+        let pid = self.child.as_ref().expect("running").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or(0)
+    }
+
     /// Everything the process has printed so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -386,7 +395,8 @@ impl Dice {
 
 fn ready(plane: SocketAddr) -> bool {
     let answer = Connection::open(plane).and_then(|mut c| c.send("GET", "/readyz", &[], b""));
-    answer.is_ok_and(|reply| reply.status == 200)
+    // A control plane that speaks TLS says so to those who do not, once it serves.
+    answer.is_ok_and(|reply| reply.status == 200 || reply.text().contains("speaks TLS"))
 }
 
 /// The administrator's key from the shared-credentials file that the first start writes.

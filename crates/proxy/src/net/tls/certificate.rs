@@ -73,11 +73,6 @@ struct Contents {
 }
 
 impl CertificateFiles {
-    /// Whether a server could use them; and when the certificate ends, in seconds since 1970.
-    pub fn check(&self) -> Result<i64, BadCertificate> {
-        Ok(self.parse(&self.read()?)?.expires_s)
-    }
-
     fn read(&self) -> Result<Contents, BadCertificate> {
         Ok(Contents {
             certificate: read(&self.certificate)?,
