@@ -82,19 +82,15 @@ pub fn load(config: &Config) -> Result<PlaneCertificates, Failed> {
         loaded.map_err(|bad| Failed::Failed(format!("{setting}: {bad}")))
     };
     Ok(PlaneCertificates {
-        data_plane: load(data_plane_files(config), "tls_certificate")?,
-        control_plane: load(control_plane_files(config), "control_tls_certificate")?,
+        data_plane: load(
+            files(&config.tls_certificate, &config.tls_key),
+            "tls_certificate",
+        )?,
+        control_plane: load(
+            files(&config.control_tls_certificate, &config.control_tls_key),
+            "control_tls_certificate",
+        )?,
     })
-}
-
-/// The data plane's files.
-pub fn data_plane_files(config: &Config) -> Option<CertificateFiles> {
-    files(&config.tls_certificate, &config.tls_key)
-}
-
-/// The control plane's files.
-pub fn control_plane_files(config: &Config) -> Option<CertificateFiles> {
-    files(&config.control_tls_certificate, &config.control_tls_key)
 }
 
 fn files(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<CertificateFiles> {

@@ -238,6 +238,8 @@ mod tests {
         ];
         assert_eq!(taken(&mut scanner, &request.concat()), 100);
         assert_eq!(taken(&mut scanner, &frame(PING, 0, 8)), 8);
+        let mut scanner = connected();
+        scanner.look(&frame(PING, 0, 8).repeat(10)).unwrap();
         scanner.sent(BYTES_PER_FRAME * 2);
         assert_eq!(taken(&mut scanner, &frame(WINDOW_UPDATE, 0, 4)), 2);
         let rapid = [frame(HEADERS, END_HEADERS, 20), frame(RST_STREAM, 0, 4)];

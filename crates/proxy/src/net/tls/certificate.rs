@@ -270,3 +270,158 @@ impl ResolvesServerCert for Certificates {
         Some(Arc::clone(&self.served.load().key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use tempfile::TempDir;
+
+    struct Directory(TempDir);
+
+    impl Directory {
+        fn new(certificate: &str, key: &str) -> Directory {
+            let directory = Directory(tempfile::tempdir().unwrap());
+            directory.write(certificate, key);
+            directory
+        }
+
+        fn write(&self, certificate: &str, key: &str) {
+            let files = self.files();
+            std::fs::write(files.certificate, certificate).unwrap();
+            std::fs::write(files.key, key).unwrap();
+        }
+
+        fn files(&self) -> CertificateFiles {
+            CertificateFiles {
+                certificate: self.0.path().join("own.pem"),
+                key: self.0.path().join("own.key"),
+            }
+        }
+    }
+
+    /// A certificate that ends with the year, and its key.
+    fn made(year: i32) -> (String, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        params.not_after = date_time_ymd(year, 12, 31);
+        (params.self_signed(&key).unwrap().pem(), key)
+    }
+
+    fn bad(certificate: &str, key: &str) -> String {
+        let directory = Directory::new(certificate, key);
+        let bad = Certificates::load(directory.files())
+            .unwrap_err()
+            .to_string();
+        bad.replace(&directory.0.path().display().to_string(), "D")
+    }
+
+    fn pem(label: &str, der: &[u8]) -> String {
+        use std::fmt::Write;
+        let mut text = format!("-----BEGIN {label}-----\n");
+        let all = der.chunks(3).fold(String::new(), |mut all, three| {
+            const DIGITS: &[u8; 64] =
+                b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let word = three
+                .iter()
+                .fold(0u32, |word, byte| word << 8 | u32::from(*byte))
+                << (8 * (3 - three.len()));
+            for digit in 0..4 {
+                all.push(match digit <= three.len() {
+                    true => char::from(DIGITS[(word >> (18 - 6 * digit)) as usize & 63]),
+                    false => '=',
+                });
+            }
+            all
+        });
+        writeln!(text, "{all}\n-----END {label}-----").unwrap();
+        text
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_files_is_said() {
+        let (certificate, key) = made(2040);
+        let key_pem = key.serialize_pem();
+        assert_eq!(
+            bad(&certificate, &made(2040).1.serialize_pem()),
+            "the private key in D/own.key does not belong to the first certificate in D/own.pem"
+        );
+        assert!(bad("", &key_pem).starts_with("D/own.pem holds no certificate"));
+        assert!(bad(&key_pem, &key_pem).starts_with("D/own.pem holds no certificate"));
+        assert!(bad(&certificate, "").starts_with("D/own.key holds no private key"));
+        assert!(bad(&certificate, &certificate).starts_with("D/own.key holds no private key"));
+        let encrypted = key_pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+        assert!(
+            bad(&certificate, &encrypted).starts_with("the private key in D/own.key is encrypted")
+        );
+        let cut = pem("CERTIFICATE", &[0x30, 0x03, 1, 2, 3]);
+        assert!(bad(&cut, &key_pem).starts_with("a certificate in D/own.pem is broken"));
+        let nonsense = pem("PRIVATE KEY", &[0x30, 0x03, 1, 2, 3]);
+        assert!(
+            bad(&certificate, &nonsense).starts_with("the private key in D/own.key cannot be used")
+        );
+        let large = "x".repeat(FILE_BYTES_MAX as usize + 1);
+        assert!(bad(&large, &key_pem).contains("larger than"));
+        let missing = CertificateFiles {
+            certificate: "/nonexistent/own.pem".into(),
+            key: "/nonexistent/own.key".into(),
+        };
+        let missing = Certificates::load(missing).unwrap_err().to_string();
+        assert!(
+            missing.starts_with("cannot read /nonexistent/own.pem: "),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn a_key_may_be_in_the_older_form() {
+        let (certificate, key) = made(2040);
+        // A P-256 key of PKCS#8 ends with the same key in SEC1's form, 109 bytes long.
+        let der = key.serialize_der();
+        let sec1 = pem("EC PRIVATE KEY", &der[der.len() - 109..]);
+        let directory = Directory::new(&certificate, &sec1);
+        Certificates::load(directory.files()).unwrap();
+    }
+
+    #[test]
+    fn the_end_is_read_and_a_chain_is_served_whole() {
+        let ((certificate, key), (authority, _)) = (made(2040), made(2050));
+        let directory = Directory::new(&(certificate + &authority), &key.serialize_pem());
+        let loaded = Certificates::load(directory.files()).unwrap();
+        const END_OF_2040: i64 = 2_240_524_800;
+        assert_eq!(loaded.expires_s(), END_OF_2040);
+        assert_eq!(loaded.served.load().key.cert.len(), 2);
+    }
+
+    #[test]
+    fn new_files_take_effect_only_when_they_are_good() {
+        let (certificate, key) = made(2040);
+        let directory = Directory::new(&certificate, &key.serialize_pem());
+        let served = Certificates::load(directory.files()).unwrap();
+        assert!(matches!(served.look(), Look::Unchanged));
+        let end = served.expires_s();
+
+        let (other, other_key) = made(2041);
+        directory.write(&other, &key.serialize_pem());
+        let look = served.look();
+        assert!(
+            matches!(look, Look::Refused(BadCertificate::Mismatch { .. })),
+            "{look:?}"
+        );
+        assert!(matches!(served.look(), Look::Unchanged), "told once");
+        assert_eq!(served.expires_s(), end);
+        directory.write(&other, &other_key.serialize_pem());
+        assert!(matches!(served.look(), Look::Replaced));
+        assert!(served.expires_s() > end);
+
+        std::fs::remove_file(directory.files().key).unwrap();
+        let look = served.look();
+        assert!(
+            matches!(look, Look::Refused(BadCertificate::Unreadable { .. })),
+            "{look:?}"
+        );
+        assert!(matches!(served.look(), Look::Unchanged), "told once");
+        directory.write(&other, &other_key.serialize_pem());
+        assert!(matches!(served.look(), Look::Replaced));
+    }
+}
