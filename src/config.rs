@@ -26,7 +26,12 @@ const DEFAULT_FILE: &str = "tollgate.toml";
 pub struct Config {
     pub data_dir: PathBuf,
     pub data_plane: Address,
+    pub tls_address: Address,
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
     pub control_plane: Address,
+    pub control_tls_certificate: Option<PathBuf>,
+    pub control_tls_key: Option<PathBuf>,
     pub auth: bool,
     pub region: String,
     pub account_id: String,
@@ -43,6 +48,8 @@ pub struct Config {
     pub max_target_bytes: u64,
     pub max_body_bytes: u64,
     pub header_read_timeout_ms: u64,
+    pub tls_handshake_timeout_ms: u64,
+    pub max_http2_streams: u64,
     pub body_read_timeout_s: u64,
     pub body_rate_min_bytes_s: u64,
     pub response_write_timeout_s: u64,
@@ -360,25 +367,47 @@ fn contradictions(config: &Config, effective: &[Effective]) -> Vec<Problem> {
     if !config.control_plane.0.ip().is_loopback() {
         let address = config.control_plane;
         let place = from("control_plane");
-        problems.push(match config.auth {
-            true => format!(
-                "{place}: control_plane = {address} is not a loopback address; off loopback the control plane requires \
-                 TLS, which this version does not have. Listen on 127.0.0.1:{} and reach it through an SSH tunnel",
-                config.control_plane.0.port()
-            ),
-            false => format!(
+        if !config.auth {
+            problems.push(format!(
                 "{place}: control_plane = {address} is not a loopback address; without authentication ({}) the control \
                  plane listens on loopback only",
                 from("auth")
-            ),
-        });
+            ));
+        } else if config.control_tls_certificate.is_none() {
+            problems.push(format!(
+                "{place}: control_plane = {address} is not a loopback address; off loopback the control plane requires \
+                 TLS: give control_tls_certificate and control_tls_key, or listen on 127.0.0.1:{} and reach it through \
+                 an SSH tunnel",
+                config.control_plane.0.port()
+            ));
+        }
     }
-    if config.data_plane == config.control_plane && config.data_plane.0.port() != 0 {
-        let (data, control) = (from("data_plane"), from("control_plane"));
-        let address = config.data_plane;
-        problems.push(format!(
-            "data_plane ({data}) and control_plane ({control}) are both {address}; give each an address of its own"
-        ));
+    problems.extend(shared_addresses(config, from));
+    let pairs = [
+        (
+            ("tls_certificate", config.tls_certificate.is_some()),
+            ("tls_key", config.tls_key.is_some()),
+        ),
+        (
+            (
+                "control_tls_certificate",
+                config.control_tls_certificate.is_some(),
+            ),
+            ("control_tls_key", config.control_tls_key.is_some()),
+        ),
+    ];
+    for (one, other) in pairs {
+        if one.1 != other.1 {
+            let (there, missing) = if one.1 {
+                (one.0, other.0)
+            } else {
+                (other.0, one.0)
+            };
+            problems.push(format!(
+                "{there} ({}) serves nothing without {missing}; give both, or neither",
+                from(there)
+            ));
+        }
     }
     let account = ["account_rate_limit", "account_burst_limit"];
     let given = (
@@ -397,6 +426,30 @@ fn contradictions(config: &Config, effective: &[Effective]) -> Vec<Problem> {
         ));
     }
     problems.into_iter().map(Problem).collect()
+}
+
+/// Listeners that would be in each other's way.
+fn shared_addresses(config: &Config, from: impl Fn(&str) -> String) -> Vec<String> {
+    let mut listeners = vec![
+        ("data_plane", config.data_plane),
+        ("control_plane", config.control_plane),
+    ];
+    if config.tls_certificate.is_some() {
+        listeners.push(("tls_address", config.tls_address));
+    }
+    let mut problems = vec![];
+    for (index, (first, address)) in listeners.iter().enumerate() {
+        for (second, other) in &listeners[index + 1..] {
+            if address == other && address.0.port() != 0 {
+                problems.push(format!(
+                    "{first} ({}) and {second} ({}) are both {address}; give each an address of its own",
+                    from(first),
+                    from(second)
+                ));
+            }
+        }
+    }
+    problems
 }
 
 #[cfg(test)]

@@ -15,6 +15,11 @@ use crate::telemetry;
 /// Runs the demo until a signal ends it.
 pub fn run(loaded: Loaded) -> Result<(), Failed> {
     let config = &loaded.config;
+    if config.control_tls_certificate.is_some() {
+        return Err(Failed::Usage(
+            "the demo's control plane speaks plain HTTP; leave control_tls_certificate out".into(),
+        ));
+    }
     telemetry::start(config);
     let server = Server::start(config)?;
     let example = server.block_on(set_up(&server, config))?;

@@ -7,6 +7,7 @@ pub mod health;
 mod listen;
 mod patient;
 mod signals;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ const CONTROL_THREADS: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
     pub data_plane: SocketAddr,
+    /// None without a certificate.
+    pub tls: Option<SocketAddr>,
     pub control_plane: SocketAddr,
 }
 
@@ -61,11 +64,12 @@ impl Server {
     pub fn start(config: &Config) -> Result<Server, Failed> {
         let started = Instant::now();
         tracing::info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "starting");
+        let certificates = tls::load(config)?;
         let store = open_store(config)?;
         let listener = listen::bind(config.control_plane.0)?;
         let runtime = control_runtime()?;
         let life = Life::starting();
-        let data_plane = data_plane::start(config, &store)?;
+        let data_plane = data_plane::start(config, certificates.data_plane.clone(), &store)?;
         if config.auth {
             make_first_key(&store, config)?;
         } else {
@@ -74,7 +78,8 @@ impl Server {
             );
         }
         let addresses = Addresses {
-            data_plane: data_plane.address(),
+            data_plane: data_plane.addresses()[0],
+            tls: data_plane.addresses().get(1).copied(),
             control_plane: listener
                 .local_addr()
                 .map_err(|error| Failed::Failed(error.to_string()))?,
@@ -84,19 +89,26 @@ impl Server {
             started,
             figures: data_plane.figures(),
             metrics_token: config.metrics_token.clone(),
+            certificates: certificates.clone(),
         };
         let router = health::router(health, control(config, &store));
         let limits = control_plane::Limits {
             connections_max: usize::try_from(config.control_connections_max).unwrap_or(usize::MAX),
+            tls_handshake_timeout: Duration::from_millis(config.tls_handshake_timeout_ms),
             header_read_timeout: Duration::from_millis(config.header_read_timeout_ms),
             write_timeout: Duration::from_secs(config.response_write_timeout_s),
             drain_timeout: Duration::from_secs(config.drain_timeout_s),
         };
+        let tls = certificates.control_plane_config()?;
         let (stop_control, stopped) = watch::channel(false);
         let listener = runtime.block_on(async { tokio::net::TcpListener::from_std(listener) });
         let listener = listener.map_err(|error| Failed::Failed(error.to_string()))?;
-        let control = runtime.spawn(control_plane::serve(listener, router, limits, stopped));
+        let control = runtime.spawn(control_plane::serve(listener, tls, router, limits, stopped));
+        certificates.follow(&runtime);
         life.set(Phase::Serving);
+        if let Some(address) = addresses.tls {
+            tracing::info!(%address, "the data plane serves TLS, too");
+        }
         tracing::info!(
             data_plane = %addresses.data_plane, control_plane = %addresses.control_plane,
             took_ms = started.elapsed().as_millis() as u64, "serving"

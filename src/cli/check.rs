@@ -1,13 +1,17 @@
-//! `tollgate check`: each setting, its value and where it comes from.
+//! `tollgate check`: each setting, its value and where it comes from; whether TLS certificates can be used.
 
 use serde_json::json;
 
 use super::failed::Failed;
 use super::output::{self, Output};
 use crate::config::{Effective, Loaded};
+use crate::server::tls;
 
-/// Shows a configuration that was loaded, and so is good.
+/// Shows a configuration that was loaded, and so is good, unless the files it names are not.
 pub fn run(loaded: Loaded, form: Output) -> Result<(), Failed> {
+    let certificates = tls::load(&loaded.config)
+        .map_err(|failed| Failed::Usage(failed.to_string()))?
+        .ends();
     let settings = &loaded.effective;
     match form {
         Output::Json => {
@@ -20,7 +24,13 @@ pub fn run(loaded: Loaded, form: Output) -> Result<(), Failed> {
             });
             output::print_json(&settings.collect())
         }
-        Output::Table => output::print(&table(settings)),
+        Output::Table => {
+            output::print(&table(settings))?;
+            match certificates.is_empty() {
+                true => Ok(()),
+                false => output::print(&certificates.join("\n")),
+            }
+        }
     }
 }
 

@@ -4,20 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tollgate_control::auth::sigv4;
 use tollgate_entity::Timestamp;
 
 use super::credentials::{self, Credentials};
+use super::endpoint::Endpoint;
 use super::failed::Failed;
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT_S: u64 = 5;
 /// How long a call may take, from sending it to the last byte of the answer.
 const CALL_TIMEOUT_S: u64 = 120;
 /// Elements asked for in one page of a list: AWS's maximum.
@@ -41,6 +39,9 @@ pub struct Connection {
         global = true
     )]
     pub endpoint: String,
+    /// PEM file of certificate authorities to trust for an https endpoint, besides the machine's own.
+    #[arg(long, value_name = "FILE", env = "AWS_CA_BUNDLE", global = true)]
+    pub ca_file: Option<PathBuf>,
     /// The gateway's data directory, for the access key in its file `credentials`; without it
     /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are used, or AWS_SHARED_CREDENTIALS_FILE, or the default
     /// data directory.
@@ -50,8 +51,7 @@ pub struct Connection {
 
 /// Calls the control plane at one endpoint, signed with one access key.
 pub struct Client {
-    /// `host:port`, as it stands in the `Host` header.
-    authority: String,
+    endpoint: Endpoint,
     credentials: Option<Credentials>,
     region: String,
 }
@@ -70,7 +70,7 @@ impl Client {
             .iter()
             .find_map(|name| std::env::var(name).ok());
         Ok(Client {
-            authority: authority(&connection.endpoint)?,
+            endpoint: Endpoint::parse(&connection.endpoint, connection.ca_file.as_deref())?,
             credentials,
             region: region
                 .filter(|region| !region.is_empty())
@@ -85,7 +85,7 @@ impl Client {
         region: &str,
     ) -> Client {
         Client {
-            authority: address.to_string(),
+            endpoint: Endpoint::plain(address),
             credentials,
             region: region.to_owned(),
         }
@@ -162,7 +162,7 @@ impl Client {
         let mut request = Request::builder()
             .method(method)
             .uri(target)
-            .header(http::header::HOST, &self.authority)
+            .header(http::header::HOST, &self.endpoint.authority)
             .header(http::header::ACCEPT, "application/json");
         if !body.is_empty() {
             request = request.header(http::header::CONTENT_TYPE, "application/json");
@@ -191,24 +191,13 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Failed> {
-        let unreachable = |error: String| {
-            Failed::Unreachable(format!(
-                "nothing answers at http://{}: {error}\nIs `tollgate serve` running? --endpoint URL or \
-                 TOLLGATE_ENDPOINT says where.",
-                self.authority
-            ))
-        };
         let broken = |error: hyper::Error| {
             Failed::Failed(format!(
                 "the connection to {} broke: {error}",
-                self.authority
+                self.endpoint.authority
             ))
         };
-        let connecting = TcpStream::connect(&self.authority);
-        let stream = tokio::time::timeout(Duration::from_secs(CONNECT_TIMEOUT_S), connecting)
-            .await
-            .map_err(|_| unreachable(format!("no connection within {CONNECT_TIMEOUT_S} seconds")))?
-            .map_err(|error| unreachable(error.to_string()))?;
+        let stream = self.endpoint.connect().await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(broken)?;
@@ -224,36 +213,6 @@ impl Client {
 /// One segment of a path, percent-encoded.
 pub fn encode(segment: &str) -> String {
     utf8_percent_encode(segment, RESERVED).to_string()
-}
-
-/// The `host:port` of an endpoint.
-fn authority(endpoint: &str) -> Result<String, Failed> {
-    let wrong = |why: &str| {
-        Failed::Usage(format!(
-            "the endpoint \"{endpoint}\" {why}; allowed is http://HOST:PORT, such as http://127.0.0.1:8081"
-        ))
-    };
-    let uri: Uri = endpoint.parse().map_err(|_| wrong("is not a URL"))?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err(wrong(
-                "uses https, which the control plane does not have yet",
-            ));
-        }
-        _ => return Err(wrong("does not begin with http://")),
-    }
-    if uri.path() != "/" || uri.query().is_some() {
-        return Err(wrong("has a path"));
-    }
-    let authority = uri
-        .authority()
-        .filter(|authority| !authority.as_str().contains('@'));
-    let authority = authority.ok_or_else(|| wrong("has no plain host"))?;
-    Ok(match authority.port() {
-        Some(_) => authority.to_string(),
-        None => format!("{authority}:80"),
-    })
 }
 
 fn read(response: Response<Bytes>) -> Result<Value, Failed> {
@@ -291,36 +250,6 @@ fn read(response: Response<Bytes>) -> Result<Value, Failed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn endpoints_are_http_with_a_host() {
-        assert_eq!(
-            authority("http://127.0.0.1:8081").unwrap(),
-            "127.0.0.1:8081"
-        );
-        assert_eq!(authority("http://[::1]:8081/").unwrap(), "[::1]:8081");
-        assert_eq!(authority("http://gateway").unwrap(), "gateway:80");
-        for bad in [
-            "",
-            "127.0.0.1:8081",
-            "ftp://x",
-            "http://u:p@h:1",
-            "http://x:1/path",
-            "http://x:1?a=b",
-        ] {
-            let message = authority(bad).unwrap_err().to_string();
-            assert!(
-                message.contains("allowed is http://HOST:PORT"),
-                "{bad}: {message}"
-            );
-        }
-        assert!(
-            authority("https://x")
-                .unwrap_err()
-                .to_string()
-                .contains("does not have yet")
-        );
-    }
 
     fn refused(status: u16, name: Option<&str>, body: &str) -> String {
         let mut response = Response::builder().status(status);

@@ -6,6 +6,7 @@ pub mod call;
 pub mod check;
 pub mod client;
 pub mod credentials;
+pub mod endpoint;
 pub mod failed;
 pub mod import;
 pub mod nearest;

@@ -115,6 +115,18 @@ fn the_control_plane_stays_on_loopback() {
     )
     .unwrap_err();
     assert!(problem.contains("without authentication"), "{problem}");
+    let certificate = [
+        ("control_plane", "0.0.0.0:8081"),
+        ("control_tls_certificate", "c.pem"),
+        ("control_tls_key", "k.pem"),
+    ];
+    assert!(settled(&certificate, &[], None).is_ok());
+    let problem = settled(&certificate[..2], &[], None).unwrap_err();
+    assert!(
+        problem.contains("control_tls_certificate (flag --control-tls-certificate)")
+            && problem.contains("without control_tls_key"),
+        "{problem}"
+    );
     assert!(
         settled(
             &[
@@ -133,6 +145,17 @@ fn the_control_plane_stays_on_loopback() {
 fn two_planes_cannot_share_an_address() {
     let problem = settled(&[("control_plane", "127.0.0.1:8080")], &[], None).unwrap_err();
     assert!(problem.contains("are both 127.0.0.1:8080"), "{problem}");
+    let tls = [
+        ("tls_address", "127.0.0.1:8081"),
+        ("tls_certificate", "c.pem"),
+        ("tls_key", "k.pem"),
+    ];
+    let problem = settled(&tls, &[], None).unwrap_err();
+    assert!(problem.contains("tls_address"), "{problem}");
+    assert!(
+        settled(&tls[..1], &[], None).is_ok(),
+        "nothing listens there"
+    );
     assert!(
         settled(
             &[

@@ -117,6 +117,7 @@ mod tests {
             ..Config::default()
         };
         let addresses = Addresses {
+            tls: None,
             data_plane: "127.0.0.1:8080".parse().unwrap(),
             control_plane: "127.0.0.1:8081".parse().unwrap(),
         };

@@ -13,9 +13,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tollgate_proxy::net::tls::shake_hands;
 use tower::ServiceExt;
 
 use super::patient::Patient;
@@ -28,6 +31,8 @@ const ACCEPT_PAUSE_MS: u64 = 100;
 pub struct Limits {
     /// Connections at once; more wait in the system's queue.
     pub connections_max: usize,
+    /// How long a TLS handshake may take.
+    pub tls_handshake_timeout: Duration,
     /// How long a request's headers may take; also how long a connection may idle.
     pub header_read_timeout: Duration,
     /// How long a client may take nothing of its answer.
@@ -36,9 +41,10 @@ pub struct Limits {
     pub drain_timeout: Duration,
 }
 
-/// Serves until `stop` says true, then lets requests in flight finish.
+/// Serves until `stop` says true, then lets requests in flight finish. With `tls`, nothing else is spoken.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     router: Router,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
@@ -54,9 +60,20 @@ pub async fn serve(
         let Some((stream, peer, permit)) = accepted else {
             continue;
         };
-        let (router, stop) = (router.clone(), stop.clone());
+        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
         connections.spawn(async move {
-            connection(stream, peer, router, limits, stop).await;
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!("no TCP_NODELAY for {peer}: {error}");
+            }
+            match tls {
+                None => connection(stream, peer, router, limits, stop).await,
+                Some(tls) => match shake_hands(stream, &tls, limits.tls_handshake_timeout).await {
+                    Ok(stream) => connection(stream, peer, router, limits, stop).await,
+                    Err(error) => {
+                        tracing::debug!("no control-plane connection with {peer}: {error}")
+                    }
+                },
+            }
             drop(permit);
         });
     }
@@ -95,15 +112,12 @@ async fn accept(
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: SocketAddr,
     router: Router,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("no TCP_NODELAY for {peer}: {error}");
-    }
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -159,12 +173,14 @@ mod tests {
         let (stop, stopped) = watch::channel(false);
         let limits = Limits {
             connections_max: 2,
+            tls_handshake_timeout: LONG,
             header_read_timeout,
             write_timeout: LONG,
             drain_timeout,
         };
         let task = tokio::spawn(serve(
             listener,
+            None,
             Router::new().route("/wait", wait),
             limits,
             stopped,

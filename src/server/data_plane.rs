@@ -1,6 +1,7 @@
 //! The data plane's settings from the configuration, and why it does not start.
 
 use std::num::NonZero;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tollgate_entity::ThrottleSettings;
@@ -8,9 +9,11 @@ use tollgate_proxy::access_log::Target;
 use tollgate_proxy::gateway_response::GatewayResponses;
 use tollgate_proxy::net::address::AddressRules;
 use tollgate_proxy::net::client_io::Patience;
+use tollgate_proxy::net::http2::Http2Limits;
 use tollgate_proxy::net::inspect::HeadLimits;
 use tollgate_proxy::net::listener::BindError;
 use tollgate_proxy::net::serving::{RuntimeLayout, ServingLimits};
+use tollgate_proxy::net::tls::certificate::Certificates;
 use tollgate_proxy::net::upstream::PoolLimits;
 use tollgate_proxy::{DataPlane, Settings, StartError, WaitLimits};
 use tollgate_store::Store;
@@ -19,18 +22,23 @@ use super::listen;
 use crate::cli::failed::Failed;
 use crate::config::{AccessLog, Config, Runtime};
 
-/// Starts the data plane.
-pub fn start(config: &Config, store: &Store) -> Result<DataPlane, Failed> {
-    DataPlane::start(settings(config), store).map_err(|error| match error {
-        StartError::Bind(BindError::InUse { address }) => listen::refused(
-            "data plane",
-            "--data-plane",
-            address,
-            &std::io::ErrorKind::AddrInUse.into(),
-        ),
-        StartError::Bind(BindError::Failed { address, cause }) => {
-            listen::refused("data plane", "--data-plane", address, &cause)
+/// Starts the data plane, with TLS if there are certificates for it.
+pub fn start(
+    config: &Config,
+    certificates: Option<Arc<Certificates>>,
+    store: &Store,
+) -> Result<DataPlane, Failed> {
+    let mut settings = settings(config);
+    settings.tls = certificates.map(|certificates| (config.tls_address.0, certificates));
+    let refused = |address, cause: &std::io::Error| match address == config.data_plane.0 {
+        true => listen::refused("data plane", "--data-plane", address, cause),
+        false => listen::refused("data plane", "--tls-address", address, cause),
+    };
+    DataPlane::start(settings, store).map_err(|error| match error {
+        StartError::Bind(BindError::InUse { address }) => {
+            refused(address, &std::io::ErrorKind::AddrInUse.into())
         }
+        StartError::Bind(BindError::Failed { address, cause }) => refused(address, &cause),
         other => Failed::Failed(format!("the data plane cannot start: {other}")),
     })
 }
@@ -38,6 +46,7 @@ pub fn start(config: &Config, store: &Store) -> Result<DataPlane, Failed> {
 fn settings(config: &Config) -> Settings {
     Settings {
         address: config.data_plane.0,
+        tls: None,
         layout: match config.runtime {
             Runtime::PerCore => RuntimeLayout::PerCore,
             Runtime::Multi => RuntimeLayout::Multi,
@@ -59,6 +68,11 @@ fn settings(config: &Config) -> Settings {
             },
             body_bytes_max: config.max_body_bytes,
             connections_max: count(config.max_connections),
+            tls_handshake: Duration::from_millis(config.tls_handshake_timeout_ms),
+            http2: Http2Limits {
+                streams_max: u32::try_from(config.max_http2_streams).unwrap_or(u32::MAX),
+                ..Http2Limits::default()
+            },
         },
         pool: PoolLimits {
             idle_max: count(config.upstream_idle_max),

@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 use tollgate_control::{Control, behind_authentication};
 use tollgate_proxy::DataPlaneFigures;
 
+use super::tls::PlaneCertificates;
 use crate::config::Secret;
 
 /// The guarantee that this gateway's engine achieves, by its name in `docs/limits.md`.
@@ -70,6 +71,7 @@ pub struct Health {
     pub figures: DataPlaneFigures,
     /// Bearer token that may read `/metrics`.
     pub metrics_token: Option<Secret>,
+    pub certificates: PlaneCertificates,
 }
 
 /// The health routes, before everything else that the control plane answers.
@@ -133,11 +135,12 @@ async fn metrics(State(health): State<Health>) -> Response {
 
 fn metrics_text(health: &Health) -> Response {
     let text = format!(
-        "{}# HELP tollgate_build_info Version of the running program.\n# TYPE tollgate_build_info gauge\n\
+        "{}{}# HELP tollgate_build_info Version of the running program.\n# TYPE tollgate_build_info gauge\n\
          tollgate_build_info{{version=\"{}\",guarantee=\"{GUARANTEE}\"}} 1\n\
          # HELP tollgate_ledger_poisoned Whether the usage ledger failed, so that nothing more is reserved.\n\
          # TYPE tollgate_ledger_poisoned gauge\ntollgate_ledger_poisoned {}\n",
         health.figures.render(),
+        health.certificates.render(),
         env!("CARGO_PKG_VERSION"),
         u8::from(health.figures.ledger_has_failed()),
     );

@@ -66,7 +66,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        // Over TLS a goodbye is written, which waits for the client like any other write.
+        let shut = Pin::new(&mut self.socket).poll_shutdown(context);
+        self.watch(shut, context)
     }
 }
 

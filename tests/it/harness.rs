@@ -485,7 +485,8 @@ impl Dice {
 
 fn ready(plane: SocketAddr) -> bool {
     let answer = Connection::open(plane).and_then(|mut c| c.send("GET", "/readyz", &[], b""));
-    answer.is_ok_and(|reply| reply.status == 200)
+    // A control plane that speaks TLS says so to those who do not, once it serves.
+    answer.is_ok_and(|reply| reply.status == 200 || reply.text().contains("speaks TLS"))
 }
 
 /// The administrator's key from the shared-credentials file that the first start writes.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::access_log::Entry;
 use crate::gateway_response::{BadRequest, Refused};
 use crate::net::exchange::Unanswered;
+use crate::net::http2::body::StreamBody;
 use crate::net::stall::Stall;
 use crate::net::upstream::Lease;
 
@@ -89,10 +90,44 @@ impl FateOf {
 /// takes a part of it for the whole.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Option<Incoming>,
+    incoming: Option<Source>,
     bytes_max: u64,
     bytes_left: u64,
     fate: Option<Arc<FateOf>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Http1(Incoming),
+    Http2(Box<StreamBody>),
+}
+
+impl Source {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fate>>> {
+        match self {
+            Source::Http1(incoming) => Pin::new(incoming)
+                .poll_frame(context)
+                .map_err(|error| fate_of(&error)),
+            Source::Http2(stream) => Pin::new(stream).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Source::Http1(incoming) => incoming.is_end_stream(),
+            Source::Http2(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Http1(incoming) => incoming.size_hint(),
+            Source::Http2(stream) => stream.size_hint(),
+        }
+    }
 }
 
 /// Why a client's body ended before its end.
@@ -102,8 +137,20 @@ pub struct GivenUp(Fate);
 
 impl RequestBody {
     pub fn new(incoming: Incoming, bytes_max: u64) -> Self {
+        RequestBody::from(Some(Source::Http1(incoming)), bytes_max)
+    }
+
+    /// The body that comes on an HTTP/2 stream; none when the request's head was its end.
+    pub fn of_stream(stream: Option<StreamBody>, bytes_max: u64) -> Self {
+        RequestBody::from(
+            stream.map(|stream| Source::Http2(Box::new(stream))),
+            bytes_max,
+        )
+    }
+
+    fn from(incoming: Option<Source>, bytes_max: u64) -> Self {
         RequestBody {
-            incoming: Some(incoming),
+            incoming,
             bytes_max,
             bytes_left: bytes_max,
             fate: None,
@@ -182,12 +229,12 @@ impl HttpBody for RequestBody {
         let Some(incoming) = &mut this.incoming else {
             return Poll::Ready(None);
         };
-        let frame = match ready!(Pin::new(&mut *incoming).poll_frame(context)) {
+        let frame = match ready!(incoming.poll_frame(context)) {
             None => {
                 this.end(Fate::Complete);
                 return Poll::Ready(None);
             }
-            Some(Err(error)) => return Poll::Ready(Some(Err(this.give_up(fate_of(&error))))),
+            Some(Err(fate)) => return Poll::Ready(Some(Err(this.give_up(fate)))),
             Some(Ok(frame)) => frame,
         };
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -206,13 +253,13 @@ impl HttpBody for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.incoming.as_ref().is_none_or(Source::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         self.incoming
             .as_ref()
-            .map_or(SizeHint::with_exact(0), HttpBody::size_hint)
+            .map_or(SizeHint::with_exact(0), Source::size_hint)
     }
 }
 

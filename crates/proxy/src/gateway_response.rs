@@ -126,6 +126,7 @@ pub enum Reason {
     UpstreamAnswer,
     Internal,
     TooManyConnections,
+    PlainHttp,
 }
 
 /// How a refusal looks.
@@ -195,7 +196,7 @@ const LARGE_HEAD_TYPE: &str = "RequestHeaderFieldsTooLargeException";
 
 /// All refusals, in the order of [`Reason`].
 #[rustfmt::skip]
-pub const TABLE: [Row; 32] = [
+pub const TABLE: [Row; 33] = [
     row(Reason::Malformed,            "malformed",              "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::AmbiguousLength,      "ambiguous-length",       "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::BadVersion,           "bad-version",            "DEFAULT_5XX",                  505, message!("HTTP Version Not Supported"), "HttpVersionNotSupportedException"),
@@ -228,6 +229,7 @@ pub const TABLE: [Row; 32] = [
     row(Reason::UpstreamAnswer,       "upstream-answer",        "INTEGRATION_FAILURE",          504, NETWORK, INTERNAL_TYPE),
     row(Reason::Internal,             "internal",               "DEFAULT_5XX",                  500, INTERNAL, INTERNAL_TYPE),
     row(Reason::TooManyConnections,   "too-many-connections",   "DEFAULT_5XX",                  503, BUSY, BUSY_TYPE),
+    row(Reason::PlainHttp,            "plain-http",             "DEFAULT_4XX",                  400, message!("This port speaks TLS: use https"), BAD_TYPE),
 ];
 
 impl Reason {
@@ -356,12 +358,21 @@ fn too_large(bytes_max: u64) -> Response<Body> {
 
 /// The answer to a connection over the cap, to be written as it is: no request is read from it.
 pub fn turned_away() -> String {
-    let row = Reason::TooManyConnections.row();
+    unread(Reason::TooManyConnections.row(), "retry-after: 1\r\n")
+}
+
+/// The answer to a client that speaks plain HTTP where TLS is spoken.
+pub fn plain_http() -> String {
+    unread(Reason::PlainHttp.row(), "")
+}
+
+fn unread(row: &Row, more: &str) -> String {
+    let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     format!(
         "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\n{X_AMZN_ERROR_TYPE}: {}\r\n\
-        content-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n{}",
+        content-length: {}\r\n{more}connection: close\r\n\r\n{}",
         row.status,
-        row.message,
+        status.canonical_reason().unwrap_or_default(),
         row.error_type,
         row.body.len(),
         row.body
@@ -407,7 +418,7 @@ mod tests {
             let body: serde_json::Value = serde_json::from_str(row.body).unwrap();
             assert_eq!(body, serde_json::json!({ "message": row.message }));
         }
-        assert_eq!(Reason::TooManyConnections as usize + 1, TABLE.len());
+        assert_eq!(Reason::PlainHttp as usize + 1, TABLE.len());
     }
 
     #[tokio::test]

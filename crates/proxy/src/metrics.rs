@@ -61,13 +61,22 @@ type Stages = BTreeMap<(Box<str>, Box<str>), Arc<StageStats>>;
 #[repr(align(128))]
 #[derive(Default)]
 struct Worker {
-    refusals: [AtomicU64; TABLE.len()],
+    refusals: Refusals,
     /// Per bucket, and beyond the last.
     durations: [AtomicU64; BUCKETS_US.len() + 1],
     duration_sum_us: AtomicU64,
     clients: Clients,
     upstream: UpstreamStats,
     log_lines_dropped: AtomicU64,
+}
+
+/// By reason.
+struct Refusals([AtomicU64; TABLE.len()]);
+
+impl Default for Refusals {
+    fn default() -> Refusals {
+        Refusals(std::array::from_fn(|_| AtomicU64::default()))
+    }
 }
 
 /// Connections of clients.
@@ -77,6 +86,8 @@ struct Clients {
     closed: AtomicU64,
     turned_away: AtomicU64,
     unreadable: AtomicU64,
+    handshakes_failed: AtomicU64,
+    flooded: AtomicU64,
 }
 
 /// Connections to upstreams.
@@ -158,7 +169,7 @@ impl Metrics {
     pub fn count(&self, worker: usize, refused: Option<Reason>, duration: Duration) {
         let own = self.worker(worker);
         if let Some(reason) = refused {
-            add(&own.refusals[reason as usize], 1);
+            add(&own.refusals.0[reason as usize], 1);
         }
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let bucket = BUCKETS_US.partition_point(|end| *end < us);
@@ -168,7 +179,7 @@ impl Metrics {
 
     /// Refusals for a reason so far.
     pub fn refusals(&self, reason: Reason) -> u64 {
-        sum(&self.workers, |worker| &worker.refusals[reason as usize])
+        sum(&self.workers, |worker| &worker.refusals.0[reason as usize])
     }
 
     pub fn upstream(&self, worker: usize) -> &UpstreamStats {
@@ -197,7 +208,21 @@ impl Metrics {
     pub fn client_turned_away(&self, worker: usize) {
         add(&self.worker(worker).clients.turned_away, 1);
         let reason = Reason::TooManyConnections as usize;
-        add(&self.worker(worker).refusals[reason], 1);
+        add(&self.worker(worker).refusals.0[reason], 1);
+    }
+
+    /// A TLS handshake that came to nothing; `is_plain` when the client did not speak TLS at all.
+    pub fn client_handshake_failed(&self, worker: usize, is_plain: bool) {
+        add(&self.worker(worker).clients.handshakes_failed, 1);
+        if is_plain {
+            let reason = Reason::PlainHttp as usize;
+            add(&self.worker(worker).refusals.0[reason], 1);
+        }
+    }
+
+    /// An HTTP/2 connection that was ended because its client made the gateway work for nothing.
+    pub fn client_flooded(&self, worker: usize) {
+        add(&self.worker(worker).clients.flooded, 1);
     }
 
     /// A message that hyper could not read.
@@ -221,7 +246,7 @@ impl Metrics {
         );
         for row in &TABLE {
             let count = sum(&self.workers, |worker| {
-                &worker.refusals[row.reason as usize]
+                &worker.refusals.0[row.reason as usize]
             });
             let _ = writeln!(
                 text,
@@ -253,6 +278,22 @@ impl Metrics {
             "counter",
             "Client messages that could not be parsed.",
             unreadable,
+        );
+        let handshakes = all(|w| &w.clients.handshakes_failed);
+        single(
+            text,
+            "tollgate_tls_handshakes_failed_total",
+            "counter",
+            "TLS handshakes of clients that came to nothing.",
+            handshakes,
+        );
+        let flooded = all(|w| &w.clients.flooded);
+        single(
+            text,
+            "tollgate_http2_floods_total",
+            "counter",
+            "HTTP/2 connections ended because their clients sent what only costs work.",
+            flooded,
         );
         let opened = all(|w| &w.upstream.opened);
         let open = opened.saturating_sub(all(|w| &w.upstream.closed));

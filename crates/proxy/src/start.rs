@@ -28,7 +28,8 @@ use crate::metrics::{Metrics, family, single};
 use crate::net::address::AddressRules;
 use crate::net::connect::{BadRoots, Connector};
 use crate::net::listener::{BindError, Listener};
-use crate::net::serving::{RuntimeLayout, Serving, ServingLimits};
+use crate::net::serving::{Door, RuntimeLayout, Serving, ServingLimits};
+use crate::net::tls::{self, certificate::Certificates};
 use crate::net::upstream::{Pool, PoolLimits};
 use crate::snapshot::Snapshot;
 use crate::time::{ALIVE_AHEAD_MS, Absence, Time};
@@ -39,6 +40,8 @@ use crate::working::Working;
 /// How the data plane is set up.
 pub struct Settings {
     pub address: SocketAddr,
+    /// Where TLS is served, if anywhere, with which certificates.
+    pub tls: Option<(SocketAddr, Arc<Certificates>)>,
     pub layout: RuntimeLayout,
     /// Threads; at least one.
     pub workers: usize,
@@ -68,6 +71,8 @@ pub struct Settings {
 pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
     #[error(transparent)]
     Roots(#[from] BadRoots),
     #[error(transparent)]
@@ -97,7 +102,16 @@ impl DataPlane {
     /// Loads the configuration, recovers the ledger, and serves. Blocks; not for a runtime's thread.
     pub fn start(settings: Settings, store: &Store) -> Result<DataPlane, StartError> {
         let workers = settings.workers.max(1);
-        let listener = Listener::bind(settings.address, workers)?;
+        let mut doors = vec![Door::from(Listener::bind(settings.address, workers)?)];
+        if let Some((address, certificates)) = settings.tls {
+            doors.push(Door {
+                listener: Listener::bind(address, workers)?,
+                tls: Some(tls::server_config(
+                    certificates,
+                    &[tls::HTTP_2, tls::HTTP_1_1],
+                )?),
+            });
+        }
         let connector = Connector::new(
             settings.addresses,
             settings.extra_roots.as_deref(),
@@ -182,7 +196,7 @@ impl DataPlane {
             })
         };
         let serving = Serving::start(
-            listener,
+            doors,
             settings.layout,
             settings.serving,
             Arc::clone(&metrics),
@@ -200,9 +214,9 @@ impl DataPlane {
         })
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.serving.address()
+    /// Where it listens: for plain HTTP, then for TLS if it does.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.serving.addresses()
     }
 
     /// What is counted, for `/metrics` and `/status`.

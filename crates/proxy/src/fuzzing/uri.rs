@@ -133,7 +133,7 @@ pub fn call(resource: &str, target: &str) -> Option<Invocation> {
     let address = ([127, 0, 0, 1], 80).into();
     let peer = Arc::new(Peer::new(address, address, false));
     let mut call = Invocation::new(&request, &peer, RequestIds::new([0; 27]), Instant::now(), 0);
-    call.set_route(method, &path, spans);
+    call.route = Some(call.routed(method, &path, spans));
     Some(call)
 }
 
@@ -151,5 +151,7 @@ pub fn stage(variables: BTreeMap<String, String>) -> Stage {
         deployed: Arc::default(),
         throttles: Vec::new(),
         stats: STATS.with(Arc::clone),
+        log_members: Box::default(),
+        api_id_header: None,
     }
 }

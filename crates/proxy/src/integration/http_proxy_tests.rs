@@ -39,7 +39,10 @@ fn a_call_goes_on_as_it_came_and_its_answer_comes_back() {
         "content-length: 4",
         "x-forwarded-for: 1.2.3.4, 127.0.0.1",
         "x-forwarded-proto: http",
-        &format!("x-forwarded-port: {}", gateway.serving.address().port()),
+        &format!(
+            "x-forwarded-port: {}",
+            gateway.serving.addresses()[0].port()
+        ),
         "x-amzn-trace-id: Root=1-6553f100-070707070707470787070707",
         "x-amzn-apigateway-api-id: api1",
     ] {

@@ -134,7 +134,7 @@ impl Gateway {
             })
         };
         let serving = Serving::start(
-            listener,
+            vec![listener.into()],
             setup.layout,
             setup.limits,
             Arc::clone(&metrics),
@@ -151,7 +151,7 @@ impl Gateway {
     }
 
     pub fn connect(&self) -> TcpStream {
-        connect(self.serving.address())
+        connect(self.serving.addresses()[0])
     }
 
     /// Sends one request and reads its answer to the end of the connection.

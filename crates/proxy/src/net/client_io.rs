@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::Connection;
 use super::inspect::{Fault, HeadLimits, Inspector, Seen};
+use super::pace::WritePace;
 use super::stall::Stall;
 
 /// How long a client is waited for.
@@ -71,15 +72,12 @@ pub struct ClientIo<S> {
     out_from: usize,
     fault: Option<Fault>,
     reading: Stall,
-    writing: Stall,
+    writing: WritePace,
     lingering: Stall,
     /// Answers that had ended when the present wait began.
     answered_before: u32,
     body_bytes: u64,
     body_waited: Duration,
-    /// Of the present interval.
-    write_bytes: u64,
-    write_waited: Duration,
     is_shut: bool,
 }
 
@@ -100,13 +98,11 @@ impl<S> ClientIo<S> {
             out_from: 0,
             fault: None,
             reading: Stall::default(),
-            writing: Stall::default(),
+            writing: WritePace::default(),
             lingering: Stall::default(),
             answered_before: 0,
             body_bytes: 0,
             body_waited: Duration::ZERO,
-            write_bytes: 0,
-            write_waited: Duration::ZERO,
             is_shut: false,
         }
     }
@@ -261,21 +257,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
         poll: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let Poll::Ready(result) = poll else {
-            ready!(self.writing.poll(self.patience.write, context));
+            ready!(self.writing.poll_stuck(&self.patience, context));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         };
         let bytes = result?;
-        self.write_bytes += bytes as u64;
-        self.write_waited += self.writing.over();
-        let interval = self.patience.write_rate_interval.max(self.patience.write);
-        if self.write_waited >= interval {
-            let least = self.patience.write_rate_min as f64 * self.write_waited.as_secs_f64();
-            if (self.write_bytes as f64) < least {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
-            (self.write_bytes, self.write_waited) = (0, Duration::ZERO);
+        match self.writing.takes(bytes, &self.patience) {
+            true => Poll::Ready(Ok(bytes)),
+            false => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
         }
-        Poll::Ready(Ok(bytes))
     }
 
     /// Whether the client may be sending still. Closing then would reset the connection, and the
@@ -336,7 +325,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.is_shut {
-            ready!(Pin::new(&mut this.socket).poll_shutdown(context))?;
+            let poll = Pin::new(&mut this.socket).poll_shutdown(context);
+            ready!(this.written(context, poll.map_ok(|()| 0)))?;
             this.is_shut = true;
         }
         if this.expects_more() {

@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::address::AddressRules;
 use super::origin::Origin;
+use super::tls::HTTP_1_1;
 use crate::gateway_response::IntegrationFault;
 
 /// Milliseconds until a connection must stand, name and handshake included.
@@ -48,25 +49,7 @@ impl Connector {
         extra_roots: Option<&Path>,
         timeout: Duration,
     ) -> Result<Connector, BadRoots> {
-        let mut roots = RootCertStore::empty();
-        let native = rustls_native_certs::load_native_certs();
-        for error in &native.errors {
-            tracing::warn!(%error, "some of the machine's root certificates cannot be read");
-        }
-        roots.add_parsable_certificates(native.certs);
-        if let Some(path) = extra_roots {
-            add_roots(&mut roots, path)?;
-        }
-        if roots.is_empty() {
-            tracing::warn!("no root certificates: calls to https upstreams will fail");
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let tls = TlsConnector::from(Arc::new(config));
+        let tls = TlsConnector::from(Arc::new(client_config(extra_roots)?));
         Ok(Connector {
             rules,
             tls,
@@ -126,6 +109,29 @@ impl Connector {
         }
         Err(fault)
     }
+}
+
+/// TLS towards servers, for HTTP/1.1. Trusts the machine's own roots and, if given, those in a PEM file.
+pub fn client_config(extra_roots: Option<&Path>) -> Result<ClientConfig, BadRoots> {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::warn!(%error, "some of the machine's root certificates cannot be read");
+    }
+    roots.add_parsable_certificates(native.certs);
+    if let Some(path) = extra_roots {
+        add_roots(&mut roots, path)?;
+    }
+    if roots.is_empty() {
+        tracing::warn!("no root certificates: https calls will fail");
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    Ok(config)
 }
 
 fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), BadRoots> {

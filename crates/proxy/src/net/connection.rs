@@ -1,7 +1,7 @@
 //! What the parts that serve one client connection know of each other.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
@@ -14,6 +14,8 @@ use super::inspect::Fault;
 pub struct Connection {
     /// `Fault as u8`, 0 for none.
     fault: AtomicU8,
+    /// Whether an HTTP/2 client sent more frames than it may.
+    is_flooded: AtomicBool,
     /// Requests whose answers are not finished.
     open: AtomicU32,
     /// Requests whose answers are; it may wrap.
@@ -29,6 +31,14 @@ impl Connection {
 
     pub(super) fn set_fault(&self, fault: Fault) {
         self.fault.store(fault as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_flooded(&self) -> bool {
+        self.is_flooded.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_flooded(&self) {
+        self.is_flooded.store(true, Ordering::Relaxed);
     }
 
     /// Whether an answer is still to be finished.

@@ -3,13 +3,18 @@
 
 use std::net::Ipv6Addr;
 
-use http::header::HOST;
+use h2::RecvStream;
+use http::header::{CONTENT_LENGTH, COOKIE, HOST};
+use http::request::Parts;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use hyper::body::Incoming;
 
 use super::client_io::REFUSED_METHOD;
 use super::connection::Connection;
+use super::http2::body::StreamBody;
+use super::inspect::Fault;
+use super::serving::ServingLimits;
 use crate::body::RequestBody;
 use crate::gateway_response::{BadRequest, Refused};
 
@@ -25,6 +30,101 @@ pub fn receive(
     let mut request = request.map(|incoming| RequestBody::new(incoming, body_bytes_max));
     let refused = check(&mut request, connection, body_bytes_max).err();
     (request, refused)
+}
+
+/// The same for a request on an HTTP/2 stream. What HTTP/1's inspection of heads refuses and the h2
+/// crate does not is refused here.
+pub fn receive_stream(
+    request: Request<RecvStream>,
+    limits: &ServingLimits,
+) -> (Request<RequestBody>, Option<Refused>) {
+    let (mut head, stream) = request.into_parts();
+    let length = content_length(&head.headers);
+    let body = (!stream.is_end_stream()).then(|| {
+        let length = length.unwrap_or_default();
+        StreamBody::new(stream, length, limits.patience)
+    });
+    let refused = match length {
+        Err(fault) => Err(Refused::Faulty(fault)),
+        Ok(length) => check_stream(&mut head, limits).and(match length {
+            Some(length) if length > limits.body_bytes_max => Err(Refused::RequestTooLarge {
+                bytes_max: limits.body_bytes_max,
+            }),
+            _ => Ok(()),
+        }),
+    };
+    let body = RequestBody::of_stream(body, limits.body_bytes_max);
+    (Request::from_parts(head, body), refused.err())
+}
+
+fn check_stream(head: &mut Parts, limits: &ServingLimits) -> Result<(), Refused> {
+    if head.method == Method::CONNECT {
+        return Err(Refused::BadRequest(BadRequest::Method));
+    }
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target > limits.head.target_bytes_max {
+        return Err(Refused::Faulty(Fault::TargetTooLong));
+    }
+    join_cookies(&mut head.headers);
+    if head.headers.len() > limits.head.headers_max {
+        return Err(Refused::Faulty(Fault::TooManyHeaders));
+    }
+    let bad_host = Refused::BadRequest(BadRequest::Host);
+    if let Some(authority) = head.uri.authority() {
+        let same = |host: &HeaderValue| {
+            host.as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes())
+        };
+        if !head.headers.get_all(HOST).iter().all(same) {
+            return Err(bad_host);
+        }
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad_host)?;
+        head.headers.insert(HOST, host);
+    }
+    if let Some((uri, host)) = origin_form(&head.uri, &head.headers)? {
+        head.uri = uri;
+        head.headers.insert(HOST, host);
+    }
+    match head.uri.path().starts_with('/') {
+        true => Ok(()),
+        false => Err(Refused::BadRequest(BadRequest::Target)), // such as `OPTIONS *`
+    }
+}
+
+/// HTTP/2 lets a client send its cookies one by one; upstreams know one header.
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else {
+        return;
+    };
+    let mut all = first.as_bytes().to_vec();
+    for crumb in std::iter::once(second).chain(crumbs) {
+        all.extend_from_slice(b"; ");
+        all.extend_from_slice(crumb.as_bytes());
+    }
+    if let Ok(all) = HeaderValue::from_maybe_shared(bytes::Bytes::from(all)) {
+        headers.insert(COOKIE, all);
+    }
+}
+
+/// The length a client says its body has.
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else {
+        return Ok(None);
+    };
+    if lengths.next().is_some() {
+        return Err(Fault::SeveralLengths);
+    }
+    let is_number = length.as_bytes().iter().all(u8::is_ascii_digit);
+    let number = length.to_str().ok().filter(|_| is_number);
+    number
+        .and_then(|text| text.parse().ok())
+        .map(Some)
+        .ok_or(Fault::BadLength)
 }
 
 fn check(

@@ -71,9 +71,13 @@ impl Gateway {
 
     fn with(limits: ServingLimits, layout: RuntimeLayout) -> Gateway {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
-        let serving = Serving::start(listener, layout, limits, Arc::new(Metrics::new(2)), |_| {
-            Arc::new(Echo)
-        });
+        let serving = Serving::start(
+            vec![listener.into()],
+            layout,
+            limits,
+            Arc::new(Metrics::new(2)),
+            |_| Arc::new(Echo),
+        );
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -85,7 +89,7 @@ impl Gateway {
     }
 
     fn address(&self) -> SocketAddr {
-        self.serving.as_ref().unwrap().address()
+        self.serving.as_ref().unwrap().addresses()[0]
     }
 
     fn connect(&self) -> TcpStream {

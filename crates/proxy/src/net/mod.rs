@@ -9,12 +9,15 @@ pub mod connection;
 pub mod edge;
 pub mod exchange;
 pub mod headers;
+pub mod http2;
 pub mod inspect;
 pub mod listener;
 pub mod origin;
+mod pace;
 pub mod request_head;
 pub mod serving;
 pub mod stall;
+pub mod tls;
 pub mod upstream;
 mod worker;
 

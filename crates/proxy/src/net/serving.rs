@@ -9,12 +9,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
+use rustls::ServerConfig;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
 use super::client_io::Patience;
 use super::connection::{Connection, Peer};
 use super::edge;
+use super::http2::Http2Limits;
 use super::inspect::HeadLimits;
 use super::listener::Listener;
 use super::worker::Worker;
@@ -40,6 +42,9 @@ pub struct ServingLimits {
     pub body_bytes_max: u64,
     /// Over all workers. More are answered 503 and closed.
     pub connections_max: usize,
+    /// From a connection's begin to the end of its TLS handshake.
+    pub tls_handshake: Duration,
+    pub http2: Http2Limits,
 }
 
 impl Default for ServingLimits {
@@ -49,6 +54,8 @@ impl Default for ServingLimits {
             patience: Patience::default(),
             body_bytes_max: edge::BODY_BYTES_MAX_DEFAULT,
             connections_max: 10_000,
+            tls_handshake: Duration::from_secs(10),
+            http2: Http2Limits::default(),
         }
     }
 }
@@ -181,24 +188,61 @@ impl Drop for Place {
     }
 }
 
+/// The sockets of one address, of which each worker gets one.
+pub struct Door {
+    pub listener: Listener,
+    /// None serves plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+impl From<Listener> for Door {
+    fn from(listener: Listener) -> Door {
+        Door {
+            listener,
+            tls: None,
+        }
+    }
+}
+
+/// One worker's part of a door.
+struct OneSocket {
+    socket: std::net::TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    accepting: Place,
+}
+
+/// Must be called inside the worker's runtime.
+fn start_accepting<S: Service>(worker: Arc<Worker<S>>, sockets: Vec<OneSocket>) {
+    for OneSocket {
+        socket,
+        tls,
+        accepting,
+    } in sockets
+    {
+        let worker = Arc::clone(&worker);
+        tokio::spawn(async move { worker.accept(socket, tls.as_ref(), accepting).await });
+    }
+}
+
 /// Workers at work.
 pub struct Serving {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     threads: Vec<JoinHandle<()>>,
     runtime: Option<Runtime>,
 }
 
 impl Serving {
-    /// Starts a worker per socket. `make` is called once for each, inside the worker's runtime.
+    /// Starts as many workers as the first door has sockets; every door has one for each. `make` is
+    /// called once for each worker, inside its runtime.
     pub fn start<S: Service>(
-        listener: Listener,
+        doors: Vec<Door>,
         layout: RuntimeLayout,
         limits: ServingLimits,
         metrics: Arc<Metrics>,
         make: impl Fn(usize) -> Arc<S> + Send + Sync + 'static,
     ) -> io::Result<Serving> {
-        let address = listener.address();
+        let addresses = doors.iter().map(|door| door.listener.address()).collect();
         let shared = Arc::new(Shared {
             limits,
             metrics,
@@ -211,37 +255,54 @@ impl Serving {
         });
         let mut serving = Serving {
             shared,
-            address,
+            addresses,
             threads: Vec::new(),
             runtime: None,
         };
         match layout {
-            RuntimeLayout::PerCore => serving.start_per_core(listener, make)?,
-            RuntimeLayout::Multi => serving.start_multi(listener, make)?,
+            RuntimeLayout::PerCore => serving.start_per_core(doors, make)?,
+            RuntimeLayout::Multi => serving.start_multi(doors, make)?,
         }
         Ok(serving)
     }
 
+    /// The sockets of each worker.
+    fn shared_out(&self, doors: Vec<Door>) -> Vec<Vec<OneSocket>> {
+        let mut workers: Vec<Vec<OneSocket>> = Vec::new();
+        for Door { listener, tls } in doors {
+            for (index, socket) in listener.sockets.into_iter().enumerate() {
+                if workers.len() <= index {
+                    workers.push(Vec::new());
+                }
+                workers[index].push(OneSocket {
+                    socket,
+                    tls: tls.clone(),
+                    accepting: self.shared.accepting(),
+                });
+            }
+        }
+        workers
+    }
+
     fn start_per_core<S: Service>(
         &mut self,
-        listener: Listener,
+        doors: Vec<Door>,
         make: impl Fn(usize) -> Arc<S> + Send + Sync + 'static,
     ) -> io::Result<()> {
         let make = Arc::new(make);
-        for (index, socket) in listener.sockets.into_iter().enumerate() {
+        for (index, sockets) in self.shared_out(doors).into_iter().enumerate() {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let (shared, make) = (Arc::clone(&self.shared), Arc::clone(&make));
-            let accepting = shared.accepting();
             let run = move || {
                 runtime.block_on(async {
                     let worker = Worker {
                         index,
-                        shared,
+                        shared: Arc::clone(&shared),
                         service: make(index),
                     };
-                    worker.accept(socket, accepting).await;
+                    start_accepting(Arc::new(worker), sockets);
                     // A runtime that ends takes its connections with it.
-                    worker.shared.all_closed().await;
+                    shared.all_closed().await;
                 });
             };
             let name = format!("tollgate-worker-{index}");
@@ -253,32 +314,32 @@ impl Serving {
 
     fn start_multi<S: Service>(
         &mut self,
-        listener: Listener,
+        doors: Vec<Door>,
         make: impl Fn(usize) -> Arc<S>,
     ) -> io::Result<()> {
+        let workers = self.shared_out(doors);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(listener.sockets.len())
+            .worker_threads(workers.len().max(1))
             .thread_name("tollgate-worker")
             .enable_all()
             .build()?;
         let entered = runtime.enter();
-        for (index, socket) in listener.sockets.into_iter().enumerate() {
-            let shared = Arc::clone(&self.shared);
-            let accepting = shared.accepting();
+        for (index, sockets) in workers.into_iter().enumerate() {
             let worker = Worker {
                 index,
-                shared,
+                shared: Arc::clone(&self.shared),
                 service: make(index),
             };
-            runtime.spawn(async move { worker.accept(socket, accepting).await });
+            start_accepting(Arc::new(worker), sockets);
         }
         drop(entered);
         self.runtime = Some(runtime);
         Ok(())
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens: one address for each door.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Connections that are open now.

@@ -1,4 +1,4 @@
-//! One worker: accepts connections and lets hyper speak HTTP/1.1 on them.
+//! One worker: accepts connections, shakes hands for TLS, and lets hyper speak HTTP/1.1 on them.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -17,13 +17,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 
 use super::client_io::ClientIo;
 use super::connection::{Connection, Exchange, Peer};
-use super::edge;
 use super::serving::{Arrival, Phase, Place, Service, Shared};
+use super::{edge, http2, tls};
 use crate::body::{Body, Cut};
 use crate::gateway_response::turned_away;
 
@@ -46,8 +48,13 @@ pub(super) struct Worker<S> {
 }
 
 impl<S: Service> Worker<S> {
-    /// Accepts until a stop, and then what was waiting to be accepted.
-    pub async fn accept(&self, socket: std::net::TcpListener, accepting: Place) {
+    /// Accepts until a stop, and then what was waiting to be accepted; for TLS if it is given.
+    pub async fn accept(
+        &self,
+        socket: std::net::TcpListener,
+        tls: Option<&Arc<ServerConfig>>,
+        accepting: Place,
+    ) {
         let listener = match TcpListener::from_std(socket) {
             Ok(listener) => listener,
             Err(error) => {
@@ -64,7 +71,7 @@ impl<S: Service> Worker<S> {
                 biased;
                 () = changed => {}
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, remote)) => self.open(stream, remote),
+                    Ok((stream, remote)) => self.open(stream, remote, tls),
                     Err(error) => pause_after(error).await,
                 }
             }
@@ -72,18 +79,20 @@ impl<S: Service> Worker<S> {
         if let Ok(queue) = listener.into_std() {
             while let Ok((stream, remote)) = queue.accept() {
                 if let Ok(stream) = nonblocking(stream) {
-                    self.open(stream, remote);
+                    self.open(stream, remote, tls);
                 }
             }
         }
         drop(accepting);
     }
 
-    fn open(&self, stream: TcpStream, remote: SocketAddr) {
+    fn open(&self, stream: TcpStream, remote: SocketAddr, tls: Option<&Arc<ServerConfig>>) {
         let connection = Arc::new(Connection::default());
         let Some(place) = self.shared.admit(&connection) else {
             self.shared.metrics.client_turned_away(self.index);
-            turn_away(stream);
+            if tls.is_none() {
+                turn_away(stream);
+            }
             return;
         };
         let Ok(local) = stream.local_addr() else {
@@ -94,15 +103,24 @@ impl<S: Service> Worker<S> {
             worker: self.index,
             shared: Arc::clone(&self.shared),
             service: Arc::clone(&self.service),
-            peer: Arc::new(Peer::new(remote, local, false)),
+            peer: Arc::new(Peer::new(remote, local, tls.is_some())),
             connection,
         });
-        tokio::spawn(async move {
-            front.shared.metrics.client_opened(front.worker);
-            serve(&front, stream).await;
-            front.shared.metrics.client_closed(front.worker);
-            drop(place);
-        });
+        // Two tasks and not one: a plain connection has no room in memory for a handshake.
+        match tls.cloned() {
+            None => tokio::spawn(async move {
+                front.shared.metrics.client_opened(front.worker);
+                serve(&front, stream).await;
+                front.shared.metrics.client_closed(front.worker);
+                drop(place);
+            }),
+            Some(config) => tokio::spawn(async move {
+                front.shared.metrics.client_opened(front.worker);
+                serve_tls(&front, stream, &config).await;
+                front.shared.metrics.client_closed(front.worker);
+                drop(place);
+            }),
+        };
     }
 }
 
@@ -132,16 +150,49 @@ fn turn_away(stream: TcpStream) {
 }
 
 /// What every request of a connection needs.
-struct Front<S> {
-    worker: usize,
-    shared: Arc<Shared>,
-    service: Arc<S>,
-    peer: Arc<Peer>,
-    connection: Arc<Connection>,
+pub(super) struct Front<S> {
+    pub worker: usize,
+    pub shared: Arc<Shared>,
+    pub service: Arc<S>,
+    pub peer: Arc<Peer>,
+    pub connection: Arc<Connection>,
+}
+
+impl<S> Front<S> {
+    /// Notes that the connection broke off.
+    pub fn broke(&self, error: &dyn std::error::Error) {
+        tracing::debug!(%error, client = %self.peer.remote, "a client's connection ended early");
+    }
+}
+
+/// Shakes hands and serves a connection to its end in the protocol that was agreed on.
+async fn serve_tls<S: Service>(
+    front: &Arc<Front<S>>,
+    stream: TcpStream,
+    config: &Arc<ServerConfig>,
+) {
+    let limit = front.shared.limits.tls_handshake;
+    let stream = match tls::shake_hands(stream, config, limit).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            let is_plain = matches!(error, tls::NoHandshake::Plain);
+            let metrics = &front.shared.metrics;
+            metrics.client_handshake_failed(front.worker, is_plain);
+            return front.broke(&error);
+        }
+    };
+    match stream.get_ref().1.alpn_protocol() {
+        Some(tls::HTTP_2) => http2::serve(front, stream).await,
+        _ => serve(front, stream).await,
+    }
 }
 
 /// Serves a connection to its end.
-async fn serve<S: Service>(front: &Arc<Front<S>>, stream: TcpStream) {
+async fn serve<S, IO>(front: &Arc<Front<S>>, stream: IO)
+where
+    S: Service,
+    IO: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let limits = &front.shared.limits;
     let io = ClientIo::new(
         stream,
@@ -180,7 +231,7 @@ async fn serve<S: Service>(front: &Arc<Front<S>>, stream: TcpStream) {
         }
     });
     if let Some(Err(error)) = ended.await {
-        tracing::debug!(%error, client = %front.peer.remote, "a client's connection ended early");
+        front.broke(&error);
         if error.is_parse() {
             front.shared.metrics.client_unreadable(front.worker);
         }
