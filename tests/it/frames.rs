@@ -99,10 +99,10 @@ impl Raw {
     /// The next frame; none when the connection has ended. The gateway's settings are acknowledged.
     pub fn read(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
-        self.stream.read_exact(&mut head).ok()?;
+        self.read_exact(&mut head)?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let mut payload = vec![0; length];
-        self.stream.read_exact(&mut payload).ok()?;
+        self.read_exact(&mut payload)?;
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
         let frame = Frame {
             kind: head[3],
@@ -114,6 +114,20 @@ impl Raw {
             let _ = self.write(SETTINGS, ACK, 0, &[]); // it may be over
         }
         Some(frame)
+    }
+
+    fn read_exact(&mut self, bytes: &mut [u8]) -> Option<()> {
+        let read = self.stream.read_exact(bytes);
+        let kind = read.as_ref().map_err(io::Error::kind);
+        let is_waiting = matches!(
+            kind,
+            Err(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+        );
+        assert!(
+            !is_waiting,
+            "the gateway neither goes on nor closes the connection"
+        );
+        read.ok()
     }
 
     /// The next frame of this kind.

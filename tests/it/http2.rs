@@ -9,7 +9,7 @@ use http::Version;
 use serde_json::json;
 
 use crate::api::{Api, Key, Plan};
-use crate::frames::{END_HEADERS, END_STREAM, HEADERS, PROTOCOL_ERROR, RST_STREAM, Raw};
+use crate::frames::{DATA, END_HEADERS, END_STREAM, HEADERS, PROTOCOL_ERROR, RST_STREAM, Raw};
 use crate::harness::{clear_of_midnight, wait_until};
 use crate::http2_client::{Http2, block_on, read, reason};
 use crate::tls_client::TlsGateway;
@@ -223,6 +223,24 @@ fn a_request_names_one_host_and_a_path() {
     let no_path = of(&[get[0], get[1], (":authority", &own)]);
     assert!(matches!(ask(&mut raw, no_path), BROKEN | BAD));
     assert_eq!(stand.upstream.count(), 2);
+}
+
+#[test]
+fn a_client_that_waits_to_be_told_is_told() {
+    let stand = Stand::start("", false);
+    let mut raw = Raw::open(&stand.tls, &[]);
+    let block = raw.block(
+        "POST",
+        &stand.target("/echo"),
+        &[("expect", "100-continue")],
+    );
+    raw.write(HEADERS, END_HEADERS, 1, &block).unwrap();
+    let interim = raw.next(HEADERS).unwrap();
+    assert_eq!(interim.flags & END_STREAM, 0);
+    assert_ne!(interim.payload[0], 0x88);
+    raw.write(DATA, END_STREAM, 1, b"now").unwrap();
+    assert_eq!(raw.next(HEADERS).unwrap().payload[0], 0x88);
+    assert_eq!(stand.upstream.only().body, b"now");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
@@ -65,6 +65,11 @@ async fn serve<S: Service>(
     patience: &Patience,
 ) {
     let is_head = arrival.request.method() == Method::HEAD;
+    if arrival.refused.is_none() && waits_for_continue(arrival.request.headers()) {
+        let mut go_on = Response::new(());
+        *go_on.status_mut() = StatusCode::CONTINUE;
+        let _ = respond.send_informational(go_on); // then the stream has ended, which is seen below
+    }
     let mut answering = pin!(service.answer(arrival));
     let answered = poll_fn(|context| {
         if respond.poll_reset(context).is_ready() {
@@ -86,6 +91,12 @@ async fn serve<S: Service>(
             respond.send_reset(Reason::INTERNAL_ERROR);
         }
     }
+}
+
+/// Whether the client sends its body only when it is told to.
+fn waits_for_continue(headers: &HeaderMap) -> bool {
+    let expected = headers.get(EXPECT).map(HeaderValue::as_bytes);
+    expected.is_some_and(|expected| expected.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Makes an answer's head one of HTTP/2, and says whether a body follows it.
