@@ -15,8 +15,8 @@
 //! - **E5** without a crash exactly the limit can be admitted.
 //!
 //! *Spent* decides, *used* reports. Used rows are cumulative for their day, carry what remained of the quota and what
-//! crashes took from it, and are written with every account row of their counter and at most a second after they
-//! moved. Plans without a quota have used rows only.
+//! crashes took from it, and are written with every account row of their counter and within a second after they moved;
+//! of more than [`USED_AT_ONCE`] in a second the rest follows in the next ones. Plans without a quota have used rows only.
 //!
 //! # The loop
 //!
@@ -60,7 +60,7 @@ mod rounds;
 mod rows;
 mod state;
 
-pub use dirty::USED_EVERY_MS;
+pub use dirty::{USED_AT_ONCE, USED_EVERY_MS};
 pub use rows::{
     AccountRow, Batch, Extension, Failure, Load, Now, Past, QuotaReport, Report, Terms, UsedRow,
     chunk,

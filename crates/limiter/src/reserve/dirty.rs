@@ -3,8 +3,11 @@
 use crate::counters::Slot;
 use std::collections::VecDeque;
 
-/// Used rows are at most this old.
+/// Used rows are written this often.
 pub const USED_EVERY_MS: u64 = 1_000;
+/// Used rows written at a time, those that wait longest first, so that reporting stays a small part of a gateway's
+/// work however many keys are active. A flush writes all.
+pub const USED_AT_ONCE: u64 = 2_000;
 
 /// A queue whose members are numbered from the first that ever came; the figures below are such numbers.
 #[derive(Default)]
@@ -48,7 +51,8 @@ impl Dirty {
 
     pub(super) fn come_due(&mut self, now_ms: u64) {
         if now_ms >= self.next_due_ms {
-            self.due = self.came;
+            let share = self.came.min(self.taken + USED_AT_ONCE);
+            self.due = self.due.max(share);
             self.next_due_ms = now_ms.saturating_add(USED_EVERY_MS);
         }
     }
@@ -96,6 +100,22 @@ mod tests {
         dirty.durable();
         assert!(!dirty.is_flushing());
         assert_eq!(dirty.pop(), None, "came after the flush");
+    }
+
+    #[test]
+    fn of_many_rows_a_share_is_written_each_second_and_all_by_a_flush() {
+        let mut dirty = Dirty::default();
+        for slot in 0..3 * USED_AT_ONCE as u32 {
+            dirty.push(Slot(slot));
+        }
+        let written = |dirty: &mut Dirty| std::iter::from_fn(|| dirty.pop()).count() as u64;
+        dirty.come_due(1_000);
+        assert_eq!(written(&mut dirty), USED_AT_ONCE);
+        dirty.come_due(1_999);
+        assert_eq!(written(&mut dirty), 0);
+        dirty.come_due(2_000);
+        dirty.flush();
+        assert_eq!(written(&mut dirty), 2 * USED_AT_ONCE);
     }
 
     #[test]
