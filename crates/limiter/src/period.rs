@@ -283,6 +283,32 @@ mod tests {
     }
 
     #[test]
+    fn a_window_ends_before_the_day_it_is_said_to_end_on() {
+        let days = |start, end| Window {
+            start: Day(start),
+            end: Day(end),
+        };
+        let week = days(10, 17);
+        let inside = [9, 10, 16, 17].map(|day| week.contains(Day(day)));
+        assert_eq!(inside, [false, true, true, false]);
+        let others = [(3, 10), (3, 11), (12, 13), (16, 20), (17, 24)];
+        let overlaps = others.map(|(start, end)| week.overlaps(days(start, end)));
+        assert_eq!(overlaps, [false, true, true, true, false]);
+    }
+
+    #[test]
+    fn an_offset_beyond_the_range_is_the_nearest_allowed_one() {
+        for day in 20_000..20_040 {
+            for (period, most) in [(Period::Week, 6), (Period::Month, 27)] {
+                let nearest = window(period, most, Day(day));
+                for offset in [most + 1, 255] {
+                    assert_eq!(window(period, offset, Day(day)), nearest);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn times_outside_the_range_give_the_nearest_day() {
         assert_eq!(Day::of_wall_ms(-1), Day(0));
         assert_eq!(Day::of_wall_ms(i64::MIN), Day(0));

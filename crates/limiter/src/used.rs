@@ -103,6 +103,15 @@ mod tests {
     }
 
     #[test]
+    fn a_full_count_stays_full_and_on_its_day() {
+        let used = Used::default();
+        used.note(Day(4));
+        used.days[0].store(4 << DAY_SHIFT | COUNT_MAX, Ordering::Relaxed);
+        used.note(Day(4));
+        assert_eq!(used.collect(), [(Day(0), 0), (Day(4), COUNT_MAX)]);
+    }
+
+    #[test]
     fn racing_threads_and_a_collector_lose_nothing() {
         const THREADS: u16 = 4;
         const NOTES: u64 = 20_000;

@@ -423,6 +423,27 @@ fn a_full_disk_is_tried_again_and_nothing_is_published_meanwhile() {
 }
 
 #[test]
+fn a_raise_that_failed_and_is_on_disk_all_the_same_is_given_back() {
+    let (mut rig, slot) = Rig::new(Some(daily(1_000)));
+    assert_eq!(rig.requests(slot, 8), 8, "one chunk");
+    rig.reserve.need(slot);
+    let raise = rig.draft();
+    rig.write(&raise);
+    rig.reserve.failed(rig.now, Failure::Full);
+    assert_eq!(rig.accounts[&slot].reserved, 16);
+    rig.reserve.close();
+    while let Some(ms) = rig.reserve.due_in_ms(rig.now) {
+        rig.now.at_ms += ms;
+        rig.round();
+    }
+    assert_eq!(rig.accounts[&slot].reserved, 8);
+    rig.restart(TODAY);
+    assert_eq!(rig.requests(slot, 2_000), 992);
+    rig.flush();
+    assert_eq!(rig.row(slot, TODAY), (1_000, Some(0), 0));
+}
+
+#[test]
 fn after_an_io_error_published_units_are_spent_and_nothing_more() {
     let (mut rig, slot) = Rig::new(Some(daily(1_000)));
     assert_eq!(rig.requests(slot, 4), 4);

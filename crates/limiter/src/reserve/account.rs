@@ -172,6 +172,28 @@ mod tests {
     }
 
     #[test]
+    fn the_writer_is_asked_at_half_a_chunk_and_at_the_end() {
+        let asks = |quota: &Quota| {
+            let left = std::iter::from_fn(|| quota.spend(WINDOW.start).ok());
+            left.map(|left| left.ask).collect::<Vec<_>>()
+        };
+        let at_four_and_none = [false, false, false, true, false, false, false, true];
+        let quota = Quota::default();
+        let mut account = Account::open(WINDOW, 1_000, 0);
+        account.issue(8);
+        account.confirm(8);
+        account.publish(&quota);
+        assert_eq!(asks(&quota), at_four_and_none);
+        // Another limit of the same chunk, while units are there.
+        account.issue(16);
+        account.confirm(16);
+        account.publish(&quota);
+        quota.set_outlook(0, 0);
+        account.limit(&quota, 900);
+        assert_eq!(asks(&quota), at_four_and_none);
+    }
+
+    #[test]
     fn a_lowered_limit_is_in_the_word_at_once_and_on_disk_later() {
         let quota = Quota::default();
         let mut account = Account::open(WINDOW, 1_000, 0);
