@@ -1,5 +1,5 @@
 # Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
-.PHONY: test check loom cargo-mutants power-cuts suspended docs crash fuzz soak bench demo release clean
+.PHONY: test check loom cargo-mutants power-cuts suspended sim mutants docs crash fuzz soak bench demo release clean
 
 ROUNDS ?= 1000
 STATES ?= 10000
@@ -59,6 +59,16 @@ fuzz:
 MINUTES ?= 10
 soak:
 	MINUTES=$(MINUTES) cargo test --release --test it soak:: -- --nocapture
+
+# The simulator: SEEDS of them from FROM, within SECONDS if given; SEED=n replays one and prints what happens.
+SEEDS ?= 20000
+FROM ?= 1
+sim:
+	cargo run --quiet --profile sim -p tollgate-sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --from $(FROM) $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)))
+
+# Seeded mistakes in a copy of the tree: the simulator must find each. MUTANT=name tries one.
+mutants:
+	python3 crates/sim/mutants/run.py $(MUTANT)
 
 demo:
 	cargo run --release -- demo

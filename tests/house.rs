@@ -12,6 +12,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["entity"]),
     ("control", &["store", "entity"]),
     ("proxy", &["store", "limiter", "entity"]),
+    // Runs the others; nobody imports it, so it is in no binary but its own.
+    ("sim", &["proxy", "store", "limiter", "entity"]),
 ];
 
 /// Crates that next to nobody may need, so that the limiter can be embedded anywhere.

@@ -64,6 +64,7 @@ def main():
         if run.step("build of the Rust client", ["cargo", "build", "--locked", *own_workspace, "--target-dir", clients]):
             built = os.path.join(clients, "debug", "tollgate-client-walk")
             run.step("walk: rust", [PYTHON, "tests/clients/rust/walk.py"], WALK_TESTS, RUST_WALK=built, **tools)
+    run.step("simulator", ["make", "sim", "SECONDS=100"])
     print()
     if run.broken:
         print("failed in: " + ", ".join(run.broken))

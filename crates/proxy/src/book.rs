@@ -1,6 +1,6 @@
 //! What the writer knows of the configuration: whose counter a slot is, and which quota it is held to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use tollgate_entity::{Extension, QuotaSettings};
@@ -61,7 +61,7 @@ impl Book {
                 changed.extend(self.slots.get(&index).into_iter().flatten());
             }
         }
-        let mut extended: HashMap<PlanIndex, HashSet<KeyId>> = HashMap::new();
+        let mut extended: BTreeMap<PlanIndex, HashSet<KeyId>> = BTreeMap::new();
         for (plan, key, extension) in adoption.extensions {
             let owner = CounterOf { plan, key };
             match extension {

@@ -34,8 +34,13 @@ type Compiled = HashMap<String, Weak<Deployed>>;
 pub struct Builder {
     store: Store,
     feed: Feed,
-    working: Working,
     compiled: Compiled,
+    adopter: Adopter,
+}
+
+/// Makes rows the truth that requests are decided by.
+pub struct Adopter {
+    working: Working,
     current: Arc<ArcSwap<Snapshot>>,
     writer: WriterHandle,
 }
@@ -64,12 +69,12 @@ impl Touched {
 
 /// The rows behind [`Touched`], read at one moment.
 #[derive(Default)]
-struct Rows {
-    apis: Vec<(String, Option<ApiRows>)>,
-    plans: Vec<(String, Option<UsagePlan>)>,
-    keys: Vec<KeyRow>,
-    keys_gone: HashSet<KeyId>,
-    extensions: Vec<(String, String, Option<Extension>)>,
+pub struct Rows {
+    pub apis: Vec<(String, Option<ApiRows>)>,
+    pub plans: Vec<(String, Option<UsagePlan>)>,
+    pub keys: Vec<KeyRow>,
+    pub keys_gone: HashSet<KeyId>,
+    pub extensions: Vec<(String, String, Option<Extension>)>,
 }
 
 impl Builder {
@@ -77,25 +82,16 @@ impl Builder {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn start(
-        store: Store,
-        mut working: Working,
-        current: Arc<ArcSwap<Snapshot>>,
-        writer: WriterHandle,
-    ) -> Result<Builder, StoreError> {
+    pub async fn start(store: Store, mut adopter: Adopter) -> Result<Builder, StoreError> {
         let feed = store.feed();
         let (rows, compiled) = store.read(read_all).await?;
-        let adoption = take_in(&mut working, rows);
-        let mut builder = Builder {
+        adopter.start(rows).await;
+        Ok(Builder {
             store,
             feed,
-            working,
             compiled,
-            current,
-            writer,
-        };
-        builder.put_in_place(adoption).await;
-        Ok(builder)
+            adopter,
+        })
     }
 
     /// Follows the store; ends only when it is dropped.
@@ -106,11 +102,7 @@ impl Builder {
             let mut touched = Touched::default();
             changes.into_iter().for_each(|change| touched.note(change));
             let rows = self.read(Arc::new(touched)).await;
-            self.working
-                .begin_change(time.now().ticks.plus(RATES_AHEAD));
-            let adoption = take_in(&mut self.working, rows);
-            self.put_in_place(adoption).await;
-            self.wait_for_rates(time).await;
+            self.adopter.adopt(rows, time).await;
             self.feed.adopted(revision);
         }
     }
@@ -135,6 +127,31 @@ impl Builder {
                 }
             }
         }
+    }
+}
+
+impl Adopter {
+    pub fn new(working: Working, current: Arc<ArcSwap<Snapshot>>, writer: WriterHandle) -> Adopter {
+        Adopter {
+            working,
+            current,
+            writer,
+        }
+    }
+
+    /// Puts the first snapshot in place.
+    pub async fn start(&mut self, rows: Rows) {
+        let adoption = take_in(&mut self.working, rows);
+        self.put_in_place(adoption).await;
+    }
+
+    /// Takes a change in. When this returns, every decision is made by it.
+    pub async fn adopt(&mut self, rows: Rows, time: &Time) {
+        self.working
+            .begin_change(time.now().ticks.plus(RATES_AHEAD));
+        let adoption = take_in(&mut self.working, rows);
+        self.put_in_place(adoption).await;
+        self.wait_for_rates(time).await;
     }
 
     /// The writer must know a counter before a request can name it. But of a plan's new terms it hears

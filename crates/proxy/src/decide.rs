@@ -19,6 +19,7 @@ use crate::rate_limit_headers::RateLimits;
 use crate::route::normal_path;
 use crate::snapshot::{Snapshot, Stage};
 use crate::stage;
+use crate::time::Now;
 use crate::waiting::Turn;
 
 /// When a call that found no reserved unit in time may try again.
@@ -74,7 +75,20 @@ fn decide_once(
     // The clock after the snapshot: whoever waits for the snapshot's holders then knows their time.
     let snapshot = state.snapshot.load();
     let now = state.time.now();
-    let (stage, index) = find_method(&snapshot, call)?;
+    decide_by(state, &snapshot, now, headers, call, left, has_turn_for)
+}
+
+/// Decides by this snapshot at this moment.
+pub(crate) fn decide_by(
+    state: &DataPlaneState,
+    snapshot: &Snapshot,
+    now: Now,
+    headers: &HeaderMap,
+    call: &mut Invocation,
+    left: &mut RateLimits,
+    has_turn_for: Option<Slot>,
+) -> Result<(), Held> {
+    let (stage, index) = find_method(snapshot, call)?;
     let verb = call.http_method.clone();
     let verb = verb.as_str();
     let Some(method) = stage.deployed.methods.get(index as usize) else {
@@ -82,7 +96,7 @@ fn decide_once(
     };
     let keyed = match method.api_key_required {
         true => {
-            let mut keyed = identify(state, &snapshot, headers, &stage, call)?;
+            let mut keyed = identify(state, snapshot, headers, &stage, call)?;
             let covered = keyed.plan.stage(stage.index);
             keyed.method =
                 covered.and_then(|c| c.method(&method.resource_path, &method.http_method, verb));

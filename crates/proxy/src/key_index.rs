@@ -14,7 +14,7 @@ use tollgate_limiter::Slot;
 pub type Digest = [u8; 16];
 
 /// Index of a plan in the snapshot; an index is never given to another plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlanIndex(pub u32);
 
 /// An API key's id: always ten bytes of ASCII, kept inline.

@@ -24,6 +24,8 @@ pub mod net;
 mod rate_limit_headers;
 mod rates;
 mod route;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod snapshot;
 mod stage;
 mod start;

@@ -12,15 +12,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 use tollgate_entity::ThrottleSettings;
-use tollgate_limiter::clock::{Clock, SystemClock};
-use tollgate_limiter::period::Day;
 use tollgate_limiter::{Counters, RateTable, Slot, Start, Ticks};
-use tollgate_store::{LastStamp, LedgerError, LedgerWriter, Store, StoreError, boot};
+use tollgate_store::{LedgerError, Store, StoreError};
 
 use crate::DataPlaneState;
 use crate::access_log::{AccessLog, Recorder, Target};
 use crate::admission::{Limiter, MethodBuckets};
-use crate::build::Builder;
+use crate::build::{Adopter, Builder};
 use crate::gateway_response::GatewayResponses;
 use crate::integration::Integrations;
 use crate::invoke::Calls;
@@ -32,7 +30,7 @@ use crate::net::serving::{Door, RuntimeLayout, Serving, ServingLimits};
 use crate::net::tls::{self, certificate::Certificates};
 use crate::net::upstream::{Pool, PoolLimits};
 use crate::snapshot::Snapshot;
-use crate::time::{ALIVE_AHEAD_MS, Absence, Time};
+use crate::time::{Past, Source, Time};
 use crate::usage::{self, WriterHandle};
 use crate::waiting::{WaitLimits, Waiting};
 use crate::working::Working;
@@ -132,8 +130,8 @@ impl DataPlane {
             ticks_at_start,
             start,
             last_day,
-        } = Past::read(&ledger);
-        let time = Arc::new(Time::start(ticks_at_start));
+        } = Past::read(ledger.last_stamp(), &Source::machine(Ticks(0)));
+        let time = Arc::new(Time::start(Source::machine(ticks_at_start)));
         let counters = Arc::new(Counters::new());
         let rates = Arc::new(RateTable::new());
         let waiting = Arc::new(Waiting::default());
@@ -272,41 +270,6 @@ impl DataPlane {
     }
 }
 
-/// What the stamp of the process before means for this one.
-struct Past {
-    ticks_at_start: Ticks,
-    start: Start,
-    last_day: Day,
-}
-
-impl Past {
-    fn read(ledger: &LedgerWriter) -> Past {
-        let wall_ms = SystemClock::start(Ticks(0)).wall_ms();
-        match ledger.last_stamp() {
-            LastStamp::None => Past {
-                ticks_at_start: Ticks(0),
-                start: Start::Full,
-                last_day: Day(0),
-            },
-            LastStamp::Alive(alive) => {
-                let absence =
-                    Absence::since(alive, wall_ms, boot::boot_ms(), boot::boot_id().as_deref());
-                Past {
-                    ticks_at_start: absence.ticks_at_start,
-                    start: Start::EmptyAt(absence.alive_until),
-                    last_day: Day::of_wall_ms(alive.until_wall_ms - ALIVE_AHEAD_MS),
-                }
-            }
-            // It may have lived until this moment.
-            LastStamp::Unknown => Past {
-                ticks_at_start: Ticks(1),
-                start: Start::EmptyAt(Ticks(1)),
-                last_day: Day::of_wall_ms(wall_ms),
-            },
-        }
-    }
-}
-
 fn start_builder(
     store: Store,
     working: Working,
@@ -319,7 +282,8 @@ fn start_builder(
     let (started, first) = std::sync::mpsc::channel();
     let state = Arc::clone(state);
     let thread = on_a_thread("tollgate-snapshot", async move {
-        let builder = match Builder::start(store, working, snapshot, writer).await {
+        let adopter = Adopter::new(working, snapshot, writer);
+        let builder = match Builder::start(store, adopter).await {
             Ok(builder) => builder,
             Err(error) => return drop(started.send(Err(error))),
         };

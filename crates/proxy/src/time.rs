@@ -2,15 +2,17 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use tollgate_limiter::Ticks;
 use tollgate_limiter::clock::{Clock, SystemClock, WallGuard};
 use tollgate_limiter::period::Day;
-use tollgate_store::{Alive, boot};
+use tollgate_limiter::{Start, Ticks};
+use tollgate_store::{Alive, LastStamp, boot};
 
 /// How far ahead the process says that it lives; the stamp is written every second.
 pub const ALIVE_AHEAD_MS: i64 = 2_000;
 /// A longer absence than this refills every bucket as far as it can be told apart.
-const ABSENCE_MS_MAX: i64 = 2 * 365 * 86_400_000;
+const ABSENCE_MS_MAX: u64 = 2 * 365 * 86_400_000;
+/// The time since boot is told in such steps.
+const BOOT_STEP_MS: u64 = 10;
 
 /// When a call is decided.
 #[derive(Clone, Copy, Debug)]
@@ -31,17 +33,68 @@ impl Now {
 #[derive(Clone, Copy, Debug)]
 pub struct Settled(pub bool);
 
+/// Where the time comes from: the machine, or the simulator.
+pub enum Source {
+    Machine(SystemClock),
+    #[cfg(feature = "simulation")]
+    Simulated(std::sync::Arc<dyn SimulatedClock>),
+}
+
+/// A machine's clocks as the simulator shows them.
+#[cfg(feature = "simulation")]
+pub trait SimulatedClock: Clock + Send + Sync {
+    /// Milliseconds since the machine started, and which boot that was.
+    fn boot(&self) -> (u64, String);
+}
+
+impl Source {
+    /// The machine's clocks, showing `ticks_at_start` now.
+    pub fn machine(ticks_at_start: Ticks) -> Source {
+        Source::Machine(SystemClock::start(ticks_at_start))
+    }
+
+    /// Milliseconds since the machine started, and which boot that was, where it is known.
+    pub fn boot(&self) -> (Option<u64>, Option<String>) {
+        match self {
+            Source::Machine(_) => (boot::boot_ms(), boot::boot_id()),
+            #[cfg(feature = "simulation")]
+            Source::Simulated(clock) => {
+                let (ms, id) = clock.boot();
+                (Some(ms), Some(id))
+            }
+        }
+    }
+}
+
+impl Clock for Source {
+    fn ticks(&self) -> Ticks {
+        match self {
+            Source::Machine(clock) => clock.ticks(),
+            #[cfg(feature = "simulation")]
+            Source::Simulated(clock) => clock.ticks(),
+        }
+    }
+
+    fn wall_ms(&self) -> i64 {
+        match self {
+            Source::Machine(clock) => clock.wall_ms(),
+            #[cfg(feature = "simulation")]
+            Source::Simulated(clock) => clock.wall_ms(),
+        }
+    }
+}
+
 /// Ticks and trusted wall time for everybody; the guard is fed by the writer.
 pub struct Time {
-    clock: SystemClock,
+    clock: Source,
     /// Trusted wall time minus ticks, both in milliseconds.
     offset_ms: AtomicI64,
 }
 
 impl Time {
-    /// Ticks begin so that the moment up to which the process before may have lived is not before zero.
-    pub fn start(ticks_at_start: Ticks) -> Time {
-        let clock = SystemClock::start(ticks_at_start);
+    /// The clock's ticks begin so that the moment up to which the process before may have lived is not
+    /// before zero, see [`Past`].
+    pub fn start(clock: Source) -> Time {
         let offset_ms = clock.wall_ms() - mono_ms(clock.ticks());
         Time {
             clock,
@@ -78,55 +131,68 @@ impl Time {
     /// The stamp that says until when this process may live: a little ahead, or now when it ends.
     pub fn alive(&self, end: Option<Settled>) -> Alive {
         let ahead_ms = if end.is_some() { 0 } else { ALIVE_AHEAD_MS };
+        let (boot_ms, boot_id) = self.clock.boot();
         Alive {
             is_settled: end.is_some_and(|settled| settled.0),
             until_wall_ms: self.clock.wall_ms() + ahead_ms,
-            until_boot_ms: boot::boot_ms().map(|ms| ms.saturating_add_signed(ahead_ms)),
-            boot_id: boot::boot_id(),
+            until_boot_ms: boot_ms.map(|ms| ms.saturating_add_signed(ahead_ms)),
+            boot_id,
         }
     }
 }
 
-/// What the stamp of the process before means for the clock and the buckets of this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Absence {
-    /// Ticks at which this process begins.
+/// What the stamp of the process before means for this one.
+pub struct Past {
     pub ticks_at_start: Ticks,
-    /// The moment, in ticks, up to which buckets may have been used.
-    pub alive_until: Ticks,
+    /// How full buckets begin.
+    pub start: Start,
+    /// The newest day on which it may have admitted.
+    pub last_day: Day,
 }
 
-impl Absence {
-    /// By the time since boot when the machine was not restarted, else by the wall clock.
-    pub fn since(
-        alive: &Alive,
-        wall_ms: i64,
-        boot_ms: Option<u64>,
-        boot_id: Option<&str>,
-    ) -> Absence {
-        let by_boot = match (alive.until_boot_ms, boot_ms) {
-            (Some(until), Some(now))
-                if boot_id.is_some() && alive.boot_id.as_deref() == boot_id =>
-            {
-                Some(now as i64 - until as i64)
-            }
-            _ => None,
-        };
-        let absent_ms = by_boot
-            .unwrap_or(wall_ms - alive.until_wall_ms)
-            .clamp(-ALIVE_AHEAD_MS, ABSENCE_MS_MAX);
-        let ticks = |ms: i64| Ticks(ms.unsigned_abs() * TICKS_PER_MS);
-        match absent_ms >= 0 {
-            // Zero means "full" to a bucket, so the moment is one tick later.
-            true => Absence {
-                ticks_at_start: Ticks(ticks(absent_ms).0 + 1),
-                alive_until: Ticks(1),
+impl Past {
+    /// `clock` shows the present; its ticks do not matter.
+    pub fn read(stamp: &LastStamp, clock: &Source) -> Past {
+        match stamp {
+            LastStamp::None => Past {
+                ticks_at_start: Ticks(0),
+                start: Start::Full,
+                last_day: Day(0),
             },
-            false => Absence {
-                ticks_at_start: Ticks(1),
-                alive_until: Ticks(ticks(absent_ms).0 + 1),
+            LastStamp::Alive(alive) => Past {
+                last_day: Day::of_wall_ms(alive.until_wall_ms - ALIVE_AHEAD_MS),
+                ..Past::after(absent_ms(alive, clock.boot()))
+            },
+            // It may have lived until this moment.
+            LastStamp::Unknown => Past {
+                last_day: Day::of_wall_ms(clock.wall_ms()),
+                ..Past::after(0)
             },
         }
+    }
+
+    /// The last call before this process may have come so long ago, not longer. Buckets hold no token then.
+    fn after(absent_ms: u64) -> Past {
+        Past {
+            // Zero means "full" to a bucket, so that moment is one tick later.
+            ticks_at_start: Ticks(absent_ms * TICKS_PER_MS + 1),
+            start: Start::EmptyAt(Ticks(1)),
+            last_day: Day(0),
+        }
+    }
+}
+
+/// For how long certainly no process lived: known after a clean stop, while the machine was not restarted. A
+/// stamp from before a crash proves nothing, for a process whose disk stalls or that was suspended admits calls
+/// beyond it; nor does the wall clock.
+fn absent_ms(alive: &Alive, (boot_ms, boot_id): (Option<u64>, Option<String>)) -> u64 {
+    let is_same_boot = boot_id.is_some() && alive.boot_id == boot_id;
+    match (alive.until_boot_ms, boot_ms) {
+        (Some(until), Some(now)) if alive.is_settled && is_same_boot => {
+            let absent_ms = now.saturating_sub(until + BOOT_STEP_MS);
+            absent_ms.min(ABSENCE_MS_MAX)
+        }
+        _ => 0,
     }
 }
 
@@ -140,46 +206,31 @@ fn mono_ms(ticks: Ticks) -> i64 {
 mod tests {
     use super::*;
 
-    fn alive(until_wall_ms: i64, until_boot_ms: Option<u64>) -> Alive {
+    fn stamp(is_settled: bool) -> Alive {
         Alive {
-            until_wall_ms,
-            until_boot_ms,
+            until_wall_ms: 1_000_000,
+            until_boot_ms: Some(5_000),
             boot_id: Some("b".into()),
-            is_settled: false,
+            is_settled,
         }
     }
 
-    #[test]
-    fn the_absence_is_measured_by_the_time_since_boot_when_it_can_be() {
-        let by_boot = Absence::since(&alive(10_000, Some(5_000)), 999_000, Some(8_000), Some("b"));
-        assert_eq!(
-            by_boot.ticks_at_start.0 - by_boot.alive_until.0,
-            3_000 * TICKS_PER_MS
-        );
-        let rebooted = Absence::since(&alive(10_000, Some(5_000)), 14_000, Some(300), Some("c"));
-        assert_eq!(
-            rebooted.ticks_at_start.0 - rebooted.alive_until.0,
-            4_000 * TICKS_PER_MS
-        );
+    fn boot(ms: u64, id: &str) -> (Option<u64>, Option<String>) {
+        (Some(ms), Some(id.into()))
     }
 
     #[test]
-    fn a_process_killed_a_moment_ago_may_have_lived_into_the_future() {
-        let killed = Absence::since(&alive(12_000, None), 10_500, None, None);
-        assert_eq!(
-            killed.alive_until.0 - killed.ticks_at_start.0,
-            1_500 * TICKS_PER_MS
-        );
-        let clock_set_back = Absence::since(&alive(1_000_000, None), 0, None, None);
-        assert_eq!(
-            clock_set_back.alive_until.0 - clock_set_back.ticks_at_start.0,
-            2_000 * TICKS_PER_MS
-        );
+    fn the_absence_is_known_after_a_clean_stop_on_the_same_boot_only() {
+        assert_eq!(absent_ms(&stamp(true), boot(8_000, "b")), 2_990);
+        assert_eq!(absent_ms(&stamp(true), boot(5_000, "b")), 0);
+        assert_eq!(absent_ms(&stamp(true), boot(8_000, "c")), 0);
+        assert_eq!(absent_ms(&stamp(true), (None, None)), 0);
+        assert_eq!(absent_ms(&stamp(false), boot(8_000, "b")), 0);
     }
 
     #[test]
     fn time_passes_for_both_clocks() {
-        let time = Time::start(Ticks(500));
+        let time = Time::start(Source::machine(Ticks(500)));
         let first = time.now();
         let second = time.now();
         assert!(second.ticks >= first.ticks && second.wall_ms >= first.wall_ms);

@@ -1,16 +1,21 @@
 //! The ledger's one writer: a thread that turns what counters need into rows on disk, and publishes
 //! units only after their row is durable. All it decides is in `limiter::reserve`; here is the IO.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tollgate_limiter::clock::WallGuard;
 use tollgate_limiter::period::Day;
 use tollgate_limiter::reserve::{self, Batch, Failure, Load, Past, Reserve};
 use tollgate_limiter::{Counters, NoUnit, Slot};
-use tollgate_store::{Alive, FlushRequest, FlushRequests, LastStamp, LedgerError, LedgerWriter};
+use tollgate_store::{
+    AccountRow, Alive, DayUsage, FlushRequest, FlushRequests, LastStamp, LedgerBatch, LedgerError,
+    LedgerWriter,
+};
 
 use crate::book::{Adoption, Book};
 use crate::time::{Settled, Time};
@@ -26,6 +31,76 @@ const GATHER: Duration = Duration::from_millis(2);
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Counters settled at a time after a crash, so that calls do not wait for all of them.
 const SETTLED_AT_ONCE: usize = 128;
+
+/// What the writer needs of a ledger. Its futures may block: they run on the writer's own thread.
+pub trait Ledger: Send {
+    /// Writes all rows or none; they are durable when it says so.
+    fn write(
+        &mut self,
+        batch: &LedgerBatch,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    fn account(
+        &mut self,
+        plan_id: &str,
+        key_id: &str,
+    ) -> impl Future<Output = Result<Option<AccountRow>, LedgerError>> + Send;
+    fn used_between(
+        &mut self,
+        plan_id: &str,
+        key_id: &str,
+        days: Range<i32>,
+    ) -> impl Future<Output = Result<Vec<DayUsage>, LedgerError>> + Send;
+    /// The plans and keys whose reservations a process before did not settle.
+    fn unsettled(
+        &mut self,
+        day: i32,
+    ) -> impl Future<Output = Result<Vec<(String, String)>, LedgerError>> + Send;
+    fn last_stamp(&self) -> &LastStamp;
+    fn say_alive(&self, alive: &Alive) -> std::io::Result<()>;
+    fn flush_requests(&self) -> FlushRequests;
+}
+
+impl Ledger for LedgerWriter {
+    async fn write(&mut self, batch: &LedgerBatch) -> Result<(), LedgerError> {
+        LedgerWriter::write(self, batch)
+    }
+
+    async fn account(
+        &mut self,
+        plan_id: &str,
+        key_id: &str,
+    ) -> Result<Option<AccountRow>, LedgerError> {
+        LedgerWriter::account(self, plan_id, key_id)
+    }
+
+    async fn used_between(
+        &mut self,
+        plan_id: &str,
+        key_id: &str,
+        days: Range<i32>,
+    ) -> Result<Vec<DayUsage>, LedgerError> {
+        LedgerWriter::used_between(self, plan_id, key_id, days)
+    }
+
+    async fn unsettled(&mut self, day: i32) -> Result<Vec<(String, String)>, LedgerError> {
+        let mut names = Vec::new();
+        let see = |plan: &str, key: &str| names.push((plan.to_owned(), key.to_owned()));
+        LedgerWriter::unsettled(self, day, see)?;
+        Ok(names)
+    }
+
+    fn last_stamp(&self) -> &LastStamp {
+        LedgerWriter::last_stamp(self)
+    }
+
+    fn say_alive(&self, alive: &Alive) -> std::io::Result<()> {
+        LedgerWriter::say_alive(self, alive)
+    }
+
+    fn flush_requests(&self) -> FlushRequests {
+        LedgerWriter::flush_requests(self)
+    }
+}
 
 /// What the writer is told. The queue is bounded by what it is about: a counter is in it at most once
 /// as used, once as low for each publication, and once for each of its (bounded) waiters.
@@ -98,8 +173,8 @@ impl WriterHandle {
 }
 
 /// The thread's own state.
-pub struct Writer {
-    ledger: LedgerWriter,
+pub struct Writer<L> {
+    ledger: L,
     flushes: FlushRequests,
     reserve: Reserve,
     counters: Arc<Counters>,
@@ -131,13 +206,13 @@ struct Taken {
 
 /// The writer and the way to it. Run the writer on a thread of its own. `last_day` is the newest day
 /// that a process before may have admitted on.
-pub fn writer(
-    ledger: LedgerWriter,
+pub fn writer<L: Ledger>(
+    ledger: L,
     last_day: Day,
     counters: Arc<Counters>,
     waiting: Arc<Waiting>,
     time: Arc<Time>,
-) -> (Writer, WriterHandle) {
+) -> (Writer<L>, WriterHandle) {
     let (sender, events) = mpsc::unbounded_channel();
     let figures = Arc::new(LedgerFigures::default());
     let handle = WriterHandle {
@@ -165,7 +240,7 @@ pub fn writer(
     (writer, handle)
 }
 
-impl Writer {
+impl<L: Ledger> Writer<L> {
     /// Serves until told to stop, then gives back, writes, and ends.
     pub async fn run(mut self) {
         self.say_alive();
@@ -178,8 +253,8 @@ impl Writer {
             }
             self.settle();
             match taken.stops {
-                true => return self.close(),
-                false => self.rounds(),
+                true => return self.close().await,
+                false => self.rounds().await,
             }
             self.say_alive();
         }
@@ -198,27 +273,29 @@ impl Writer {
             self.reserve.due_in_ms(self.now())
         };
         let due = due_ms.map_or(TICK, Duration::from_millis).min(TICK);
+        // Biased, so that the same events lead to the same rows; the rest is looked at below in any case.
         tokio::select! {
-            event = self.events.recv() => self.take(event, &mut taken),
+            biased;
+            event = self.events.recv() => self.take(event, &mut taken).await,
             flush = self.flushes.next() => taken.flushes.push(flush),
             () = tokio::time::sleep(due) => taken.is_urgent = true,
         }
         let until = tokio::time::Instant::now() + GATHER;
         while !taken.is_urgent && !taken.stops && taken.flushes.is_empty() {
             match tokio::time::timeout_at(until, self.events.recv()).await {
-                Ok(event) => self.take(event, &mut taken),
+                Ok(event) => self.take(event, &mut taken).await,
                 Err(_) => break,
             }
         }
         taken.flushes.extend(self.flushes.try_next());
         // Whatever was counted before a flush was asked for is in the queue by now.
         while let Ok(event) = self.events.try_recv() {
-            self.take(Some(event), &mut taken);
+            self.take(Some(event), &mut taken).await;
         }
         taken
     }
 
-    fn take(&mut self, event: Option<Event>, taken: &mut Taken) {
+    async fn take(&mut self, event: Option<Event>, taken: &mut Taken) {
         match event {
             Some(Event::Need(slot)) => {
                 taken.is_urgent = true;
@@ -229,7 +306,7 @@ impl Writer {
             Some(Event::Used(slot)) => self.reserve.dirty(slot),
             Some(Event::Adopt(adoption, done)) => {
                 taken.is_urgent = true;
-                self.adopt(adoption);
+                self.adopt(adoption).await;
                 // At a stop the builder may be gone; then nobody waits for the answer.
                 let _ = done.send(());
             }
@@ -238,9 +315,9 @@ impl Writer {
     }
 
     /// Writes and publishes until there is nothing more to do now.
-    fn rounds(&mut self) {
+    async fn rounds(&mut self) {
         loop {
-            self.round();
+            self.round().await;
             let is_due = self.reserve.due_in_ms(self.now()) == Some(0);
             if !is_due || self.figures.failed.load(Ordering::Acquire) {
                 break;
@@ -252,10 +329,10 @@ impl Writer {
         self.answer();
     }
 
-    fn round(&mut self) {
+    async fn round(&mut self) {
         let now = self.now();
         for load in self.reserve.loads(now) {
-            match self.past(load) {
+            match self.past(load).await {
                 Ok(past) => self.reserve.recover(&self.counters, now, load, &past),
                 // What cannot be read cannot be trusted to be written either.
                 Err(error) => {
@@ -268,7 +345,7 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        match self.write(&batch) {
+        match self.write(&batch).await {
             Ok(()) => self.reserve.committed(&self.counters),
             Err(LedgerError::Full) => {
                 if !self.figures.full.swap(true, Ordering::AcqRel) {
@@ -285,9 +362,9 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<(), LedgerError> {
+    async fn write(&mut self, batch: &Batch) -> Result<(), LedgerError> {
         let began = Instant::now();
-        self.ledger.write(&self.book.rows(batch))?;
+        self.ledger.write(&self.book.rows(batch)).await?;
         if self.figures.full.swap(false, Ordering::AcqRel) {
             tracing::info!("the disk has room again");
         }
@@ -334,18 +411,18 @@ impl Writer {
         is_metered_only || counter.quota.peek(now.day()) != Err(NoUnit::Unreserved)
     }
 
-    fn adopt(&mut self, adoption: Adoption) {
+    async fn adopt(&mut self, adoption: Adoption) {
         for slot in self.book.take_in(adoption) {
             let terms = self.book.terms(slot);
             self.reserve.terms(&self.counters, slot, terms);
         }
         if self.unsettled.is_none() && self.book.knows_plans() {
-            self.unsettled = Some(self.find_unsettled());
+            self.unsettled = Some(self.find_unsettled().await);
         }
     }
 
     /// What a crash left: reports shall show at once what was written off.
-    fn find_unsettled(&mut self) -> Vec<Slot> {
+    async fn find_unsettled(&mut self) -> Vec<Slot> {
         if matches!(
             self.ledger.last_stamp(),
             LastStamp::Alive(Alive {
@@ -355,15 +432,14 @@ impl Writer {
         ) {
             return Vec::new();
         }
-        let mut names = Vec::new();
         let today = i32::from(self.now().day.0);
-        let looked = self.ledger.unsettled(today, |plan, key| {
-            names.push((plan.to_owned(), key.to_owned()))
-        });
-        if let Err(error) = looked {
-            self.fail(&error);
+        match self.ledger.unsettled(today).await {
+            Ok(names) => self.book.slots_of(&names),
+            Err(error) => {
+                self.fail(&error);
+                Vec::new()
+            }
         }
-        self.book.slots_of(&names)
     }
 
     fn settle(&mut self) {
@@ -375,14 +451,15 @@ impl Writer {
         }
     }
 
-    fn past(&self, load: Load) -> Result<Past, LedgerError> {
+    async fn past(&mut self, load: Load) -> Result<Past, LedgerError> {
         let Some((plan, key)) = self.book.names(load.slot) else {
             return Ok(Past::default());
         };
-        let account = self.ledger.account(&plan, &key)?;
+        let account = self.ledger.account(&plan, &key).await?;
         let used = self
             .ledger
-            .used_between(&plan, &key, i32::from(load.from_day.0)..i32::MAX)?;
+            .used_between(&plan, &key, i32::from(load.from_day.0)..i32::MAX)
+            .await?;
         let day = |day: i32| Day(u16::try_from(day).unwrap_or_default());
         Ok(Past {
             terms: self.book.terms(load.slot),
@@ -406,11 +483,11 @@ impl Writer {
     }
 
     /// Gives everything unspent back and writes all there is; a full disk is given a moment.
-    fn close(mut self) {
+    async fn close(mut self) {
         let until = Instant::now() + CLOSE_WAIT;
         self.reserve.close();
         let is_settled = loop {
-            self.rounds();
+            self.rounds().await;
             let has_failed = self.figures.failed.load(Ordering::Acquire);
             if has_failed || Instant::now() >= until {
                 tracing::error!(
@@ -421,7 +498,7 @@ impl Writer {
             if self.reserve.due_in_ms(self.now()).is_none() {
                 break true;
             }
-            std::thread::sleep(TICK);
+            tokio::time::sleep(TICK).await;
         };
         self.stamp(Some(Settled(is_settled)));
     }
@@ -441,7 +518,7 @@ impl Writer {
             (Err(_), true) => {}
             (Err(error), false) => {
                 self.stamp_failed = true;
-                tracing::error!(%error, "usage.alive cannot be written: after a crash now, throttles would begin too full");
+                tracing::error!(%error, "usage.alive cannot be written: a crash now would be taken for one of an earlier moment");
             }
         }
     }

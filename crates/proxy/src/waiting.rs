@@ -6,13 +6,17 @@
 //! it is waits for the writer, and it registers before it looks again, so that no waking is missed.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::{Instant, timeout_at};
 use tollgate_limiter::Slot;
+
+/// How long a call that was woken in vain waits before it asks again: while a plan's new quota is being
+/// adopted, the writer has nothing to give yet, and asking without a pause would keep two threads busy.
+const IN_VAIN: Duration = Duration::from_millis(1);
 
 /// How many calls may wait for one counter, and how long each.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +59,7 @@ pub struct Turn<'a> {
     place: Place<'a>,
     _turn: OwnedMutexGuard<()>,
     deadline: Instant,
+    has_asked: AtomicBool,
 }
 
 /// A place in a queue, counted until it is dropped.
@@ -82,6 +87,7 @@ impl Waiting {
             place,
             _turn: turn,
             deadline,
+            has_asked: AtomicBool::new(false),
         })
     }
 
@@ -133,6 +139,9 @@ impl Turn<'_> {
     /// Waits until the writer has looked at the counter. `ask` tells it to, and runs when its answer
     /// can no longer be missed.
     pub async fn woken(&self, ask: impl FnOnce()) -> Result<(), NoTurn> {
+        if self.has_asked.swap(true, Ordering::Relaxed) {
+            tokio::time::sleep(IN_VAIN).await;
+        }
         let woken = self.place.queue.woken.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();

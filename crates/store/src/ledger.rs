@@ -24,8 +24,7 @@ use crate::reader::Readers;
 
 use alive::AliveFile;
 pub use alive::{Alive, LastStamp};
-use flush::FlushDesk;
-pub use flush::{FlushRequest, FlushRequests};
+pub use flush::{FlushDesk, FlushRequest, FlushRequests};
 pub use query::{DayUsage, KeyUsage, UsageListed, UsagePage};
 pub use writer::{AccountRow, LedgerBatch, LedgerWriter, UsedRow};
 
@@ -81,7 +80,7 @@ struct Shared {
     /// The writing connection, used by the one `LedgerWriter` only.
     writer: Mutex<Database>,
     writer_taken: AtomicBool,
-    desk: FlushDesk,
+    desk: Arc<FlushDesk>,
     poisoned: AtomicBool,
     /// Until when this process may live, and what the one before said.
     stamp: Mutex<AliveFile>,
@@ -109,7 +108,7 @@ impl Ledger {
             readers: Readers::new(path, READERS_MAX),
             writer: Mutex::new(writer),
             writer_taken: AtomicBool::new(false),
-            desk: FlushDesk::default(),
+            desk: Arc::default(),
             poisoned: AtomicBool::new(false),
             stamp: Mutex::new(stamp),
             last_stamp,

@@ -63,8 +63,8 @@ pub use document::Document;
 pub use error::StoreError;
 pub use feed::{Change, Feed};
 pub use ledger::{
-    AccountRow, Alive, DayUsage, FlushRequest, FlushRequests, KeyUsage, LastStamp, Ledger,
-    LedgerBatch, LedgerError, LedgerWriter, UsageListed, UsagePage, UsedRow,
+    AccountRow, Alive, DayUsage, FlushDesk, FlushRequest, FlushRequests, KeyUsage, LastStamp,
+    Ledger, LedgerBatch, LedgerError, LedgerWriter, UsageListed, UsagePage, UsedRow,
 };
 pub use reader::{Listed, Page, Reader};
 pub use restore::{RestoreError, RestoreOptions, Restored, Windows, restore};

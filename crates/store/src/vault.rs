@@ -118,6 +118,11 @@ pub struct Digester {
 }
 
 impl Digester {
+    /// For a data directory's own digests see [`crate::Store::digester`].
+    pub fn new(pepper: [u8; 32]) -> Digester {
+        Digester { pepper }
+    }
+
     /// The digest of a key's value.
     pub fn digest(&self, value: impl AsRef<[u8]>) -> Digest {
         let whole = blake3::keyed_hash(&self.pepper, value.as_ref());

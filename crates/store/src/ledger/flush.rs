@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Ledger, LedgerError};
+use super::LedgerError;
 
 /// Where askers and the writer meet. Requests are numbered; serving one serves all before it.
 #[derive(Default)]
-pub(super) struct FlushDesk {
+pub struct FlushDesk {
     state: Mutex<State>,
     asked: Notify,
     settled: Notify,
@@ -109,18 +109,18 @@ impl FlushDesk {
 }
 
 /// The writer's end: requests to write everything used up to now.
-pub struct FlushRequests(Ledger);
+pub struct FlushRequests(Arc<FlushDesk>);
 
 impl FlushRequests {
-    pub(super) fn new(ledger: Ledger) -> Self {
-        FlushRequests(ledger)
+    pub fn new(desk: Arc<FlushDesk>) -> Self {
+        FlushRequests(desk)
     }
 
     /// Waits for a request. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> FlushRequest {
-        let ledger = Arc::clone(&self.0.0);
+        let desk = Arc::clone(&self.0);
         loop {
-            let asked = ledger.desk.asked.notified(); // before the look, so that no wake is lost
+            let asked = desk.asked.notified(); // before the look, so that no wake is lost
             if let Some(request) = self.try_next() {
                 return request;
             }
@@ -130,9 +130,9 @@ impl FlushRequests {
 
     /// The request that waits by now, if any.
     pub fn try_next(&mut self) -> Option<FlushRequest> {
-        let number = self.0.0.desk.take()?;
+        let number = self.0.take()?;
         Some(FlushRequest {
-            ledger: self.0.clone(),
+            desk: Arc::clone(&self.0),
             number,
             written: false,
         })
@@ -143,7 +143,7 @@ impl FlushRequests {
 /// tells the askers that the usage of the last moments is not written.
 #[must_use = "dropping a request answers that nothing was written"]
 pub struct FlushRequest {
-    ledger: Ledger,
+    desk: Arc<FlushDesk>,
     number: u64,
     written: bool,
 }
@@ -157,6 +157,6 @@ impl FlushRequest {
 
 impl Drop for FlushRequest {
     fn drop(&mut self) {
-        self.ledger.0.desk.settle(self.number, self.written);
+        self.desk.settle(self.number, self.written);
     }
 }

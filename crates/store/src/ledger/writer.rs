@@ -173,7 +173,7 @@ impl LedgerWriter {
 
     /// The requests to write everything now, for whoever drives this writer.
     pub fn flush_requests(&self) -> FlushRequests {
-        FlushRequests::new(self.ledger.clone())
+        FlushRequests::new(Arc::clone(&self.ledger.0.desk))
     }
 }
 
