@@ -102,14 +102,21 @@ impl Ledger for LedgerWriter {
     }
 }
 
-/// What the writer is told. The queue is bounded by what it is about: a counter is in it at most once
-/// as used, once as low for each publication, and once for each of its (bounded) waiters.
+/// What wakes the writer. The queue is bounded by what it is about: a counter is in it once for each of
+/// its (bounded) waiters.
 enum Event {
     Need(Slot),
-    Low(Slot),
-    Used(Slot),
+    /// Counters run low since the writer looked last.
+    Low,
     Adopt(Adoption, oneshot::Sender<()>),
     Stop,
+}
+
+/// What the writer takes in when it is awake: waking it for each count would cost more than the count. A
+/// counter is in this queue at most once as used, and once as low for each publication.
+enum Noted {
+    Low(Slot),
+    Used(Slot),
 }
 
 /// Figures for metrics and health.
@@ -130,6 +137,9 @@ pub struct LedgerFigures {
 #[derive(Clone)]
 pub struct WriterHandle {
     events: mpsc::UnboundedSender<Event>,
+    noted: mpsc::UnboundedSender<Noted>,
+    /// Whether [`Event::Low`] is on its way.
+    gathers: Arc<AtomicBool>,
     figures: Arc<LedgerFigures>,
 }
 
@@ -142,12 +152,16 @@ impl WriterHandle {
 
     /// A counter's reserved units run low.
     pub fn low(&self, slot: Slot) {
-        let _ = self.events.send(Event::Low(slot));
+        let _ = self.noted.send(Noted::Low(slot));
+        // Noted before it is told: either the writer has yet to look, or it is told anew.
+        if !self.gathers.swap(true, Ordering::AcqRel) {
+            let _ = self.events.send(Event::Low);
+        }
     }
 
     /// A counter has calls that are not written yet.
     pub fn used(&self, slot: Slot) {
-        let _ = self.events.send(Event::Used(slot));
+        let _ = self.noted.send(Noted::Used(slot));
     }
 
     /// Tells a change; the answer comes when the writer works by it.
@@ -183,6 +197,8 @@ pub struct Writer<L> {
     guard: WallGuard,
     book: Book,
     events: mpsc::UnboundedReceiver<Event>,
+    noted: mpsc::UnboundedReceiver<Noted>,
+    gathers: Arc<AtomicBool>,
     figures: Arc<LedgerFigures>,
     /// Flushes whose rows are not durable yet.
     asked: Vec<FlushRequest>,
@@ -200,6 +216,8 @@ pub struct Writer<L> {
 struct Taken {
     /// Somebody waits: write now instead of gathering more.
     is_urgent: bool,
+    /// Counters run low: gather for a moment, then write.
+    gathers: bool,
     stops: bool,
     flushes: Vec<FlushRequest>,
 }
@@ -214,9 +232,13 @@ pub fn writer<L: Ledger>(
     time: Arc<Time>,
 ) -> (Writer<L>, WriterHandle) {
     let (sender, events) = mpsc::unbounded_channel();
+    let (noter, noted) = mpsc::unbounded_channel();
+    let gathers = Arc::new(AtomicBool::new(false));
     let figures = Arc::new(LedgerFigures::default());
     let handle = WriterHandle {
         events: sender,
+        noted: noter,
+        gathers: Arc::clone(&gathers),
         figures: Arc::clone(&figures),
     };
     let writer = Writer {
@@ -229,6 +251,8 @@ pub fn writer<L: Ledger>(
         time,
         book: Book::default(),
         events,
+        noted,
+        gathers,
         figures,
         asked: Vec::new(),
         needed: Vec::new(),
@@ -281,7 +305,7 @@ impl<L: Ledger> Writer<L> {
             () = tokio::time::sleep(due) => taken.is_urgent = true,
         }
         let until = tokio::time::Instant::now() + GATHER;
-        while !taken.is_urgent && !taken.stops && taken.flushes.is_empty() {
+        while taken.gathers && !taken.is_urgent && !taken.stops && taken.flushes.is_empty() {
             match tokio::time::timeout_at(until, self.events.recv()).await {
                 Ok(event) => self.take(event, &mut taken).await,
                 Err(_) => break,
@@ -292,7 +316,18 @@ impl<L: Ledger> Writer<L> {
         while let Ok(event) = self.events.try_recv() {
             self.take(Some(event), &mut taken).await;
         }
+        self.gathers.swap(false, Ordering::AcqRel); // whoever noted and did not tell is seen below
+        self.take_noted();
         taken
+    }
+
+    fn take_noted(&mut self) {
+        while let Ok(noted) = self.noted.try_recv() {
+            match noted {
+                Noted::Low(slot) => self.reserve.need(slot),
+                Noted::Used(slot) => self.reserve.dirty(slot),
+            }
+        }
     }
 
     async fn take(&mut self, event: Option<Event>, taken: &mut Taken) {
@@ -302,10 +337,10 @@ impl<L: Ledger> Writer<L> {
                 self.needed.push(slot);
                 self.reserve.need(slot);
             }
-            Some(Event::Low(slot)) => self.reserve.need(slot),
-            Some(Event::Used(slot)) => self.reserve.dirty(slot),
+            Some(Event::Low) => taken.gathers = true,
             Some(Event::Adopt(adoption, done)) => {
                 taken.is_urgent = true;
+                self.take_noted(); // what came before the change counts before it
                 self.adopt(adoption).await;
                 // At a stop the builder may be gone; then nobody waits for the answer.
                 let _ = done.send(());
