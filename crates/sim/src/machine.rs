@@ -127,13 +127,25 @@ impl SimulatedClock for ProcessClock {
 pub struct Belief {
     ceiling_ms: i64,
     doubt: Option<(i64, u64)>,
+    /// The doubt before, and when it ended.
+    left: Option<(i64, u64, u64)>,
 }
+
+/// The process looks at the clock from time to time: what happens to it in between, it cannot see.
+const UNSEEN_NS: u64 = 1_000_000_000;
 
 impl Belief {
     pub fn new(machine: &Machine) -> Belief {
         Belief {
             ceiling_ms: machine.offset_ms(),
             doubt: None,
+            left: None,
+        }
+    }
+
+    fn leave(&mut self, now_ns: u64) {
+        if let Some((doubted_ms, since_ns)) = self.doubt.take() {
+            self.left = Some((doubted_ms, since_ns, now_ns));
         }
     }
 
@@ -143,7 +155,7 @@ impl Belief {
         if seen_ms <= self.ceiling_ms + JUMP_MS {
             self.ceiling_ms = self.ceiling_ms.max(seen_ms);
             if seen_ms < self.ceiling_ms - 2 {
-                self.doubt = None;
+                self.leave(machine.mono_ns());
             }
             return;
         }
@@ -154,7 +166,15 @@ impl Belief {
                     self.doubt = None;
                 }
             }
-            _ => self.doubt = Some((seen_ms, machine.mono_ns())),
+            _ => {
+                let now_ns = machine.mono_ns();
+                let back = self.left.filter(|(left_ms, _, at_ns)| {
+                    (seen_ms - left_ms).abs() <= JUMP_MS && now_ns - at_ns <= UNSEEN_NS
+                });
+                self.leave(now_ns);
+                let since_ns = back.map_or(now_ns, |(_, since_ns, _)| since_ns);
+                self.doubt = Some((seen_ms, since_ns));
+            }
         }
     }
 
