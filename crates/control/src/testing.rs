@@ -14,7 +14,7 @@ use tollgate_entity::{DeploymentContent, Method, Resource, Stage, Timestamp};
 use tollgate_store::{Audit, AuditRow, Page, Store, StoreError, StoreOptions, Transaction};
 use tower::ServiceExt;
 
-use crate::{Control, ControlSettings, router};
+use crate::{Control, ControlSettings, Operation, router};
 
 /// The time at which a test begins.
 pub const START: i64 = 1_700_000_000;
@@ -76,10 +76,16 @@ impl Gateway {
         self.send(request.body(body.into()).unwrap()).await
     }
 
-    /// Sends a request as it is.
+    /// Sends a request as it is. Whatever the call is: a change leaves one row in the audit log, everything else none.
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let reads = request.method() == http::Method::GET;
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
+        let operation = parts.extensions.get::<&'static Operation>();
+        self.check_audit(
+            operation.filter(|_| parts.status.is_success() && !reads),
+            &parts.headers,
+        );
         let body = body.collect().await.unwrap().to_bytes();
         let body = if body.is_empty() {
             Value::Null
@@ -180,6 +186,49 @@ impl Gateway {
             .store
             .commit_blocking(Audit::default(), change)
             .unwrap();
+    }
+
+    /// Looks for the row of the call that was answered with these headers; `changed` is its operation if it changed
+    /// something.
+    fn check_audit(&self, changed: Option<&&'static Operation>, headers: &HeaderMap) {
+        let Some(id) = headers
+            .get("x-amzn-requestid")
+            .and_then(|id| id.to_str().ok())
+        else {
+            return;
+        };
+        let latest = Page {
+            newest_first: true,
+            limit: 50,
+            ..Page::ALL
+        };
+        let log = self
+            .control
+            .store
+            .read_blocking(|reader| reader.audit(&latest))
+            .unwrap();
+        let rows: Vec<_> = log
+            .items
+            .iter()
+            .filter(|row| row.audit.request_id == id)
+            .collect();
+        let named: Vec<&str> = rows
+            .iter()
+            .map(|row| row.audit.operation.as_str())
+            .collect();
+        assert_eq!(
+            named,
+            changed
+                .map(|operation| operation.name)
+                .into_iter()
+                .collect::<Vec<_>>()
+        );
+        for row in rows {
+            assert!(
+                !row.audit.who.is_empty() && !row.audit.source_ip.is_empty(),
+                "{row:?}"
+            );
+        }
     }
 
     /// The audit log, newest first.
