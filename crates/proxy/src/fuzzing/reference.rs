@@ -37,7 +37,9 @@ pub fn route(methods: &[Templated], path: &str, verb: &str) -> Option<usize> {
                 .find(|index| methods[*index].verb == wanted)
         };
         const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-        with(verb).or_else(|| with("ANY").filter(|_| ANY.contains(&verb)))
+        with(verb)
+            .filter(|_| verb != "ANY") // nobody's verb
+            .or_else(|| with("ANY").filter(|_| ANY.contains(&verb)))
     };
     of(best).or_else(|| {
         let mut greedy: Vec<&Vec<u8>> = fitting
