@@ -145,11 +145,11 @@ impl Log {
                     ..
                 } => {
                     for (bucket, level) in &mut levels {
-                        level.refill(*mono_ns, limits.least(*bucket, range));
+                        level.regain_least(*mono_ns, *bucket, limits, range);
                     }
                     range = (*acked, *newest);
                     for (bucket, level) in &mut levels {
-                        level.refill(*mono_ns, limits.least(*bucket, range));
+                        level.regain_least(*mono_ns, *bucket, limits, range);
                     }
                     // A bucket that was not used since the start counts from the newest edit.
                     if restarted_ns.is_some() {
@@ -177,7 +177,7 @@ impl Log {
                                 at_ns: *mono_ns,
                             },
                         });
-                        level.refill(*mono_ns, Some(least));
+                        level.regain_least(*mono_ns, bucket, limits, range);
                         // Which edit it will count from is not certain while one is being adopted.
                         let is_uncertain =
                             restarted_ns.is_some() && !used.contains(&bucket) && range.0 != range.1;
@@ -218,6 +218,22 @@ impl Level {
     }
 }
 
+impl Level {
+    /// Regains what is certain, and holds no more than the strictest throttle allows.
+    fn regain_least(
+        &mut self,
+        at_ns: u64,
+        bucket: Bucket,
+        limits: &Limits<'_>,
+        range: (usize, usize),
+    ) {
+        self.refill(at_ns, limits.certain(bucket, range));
+        if let Some(least) = limits.least(bucket, range) {
+            self.tokens = self.tokens.min(least.burst as f64);
+        }
+    }
+}
+
 impl Throttle {
     fn rate(self) -> f64 {
         self.per_1000_s as f64 / 1000.0
@@ -240,6 +256,18 @@ impl Limits<'_> {
         }
     }
 
+    /// What is set for a bucket, whether calls reach it or not: an edit of a plan's throttle takes tokens
+    /// all the same. A method throttle goes with its stage.
+    fn set(&self, bucket: Bucket, config: &Config) -> Option<Throttle> {
+        match bucket {
+            Bucket::Plan((number, _)) => {
+                let plan = &config.plans[usize::from(number)];
+                plan.throttle.filter(|_| plan.exists)
+            }
+            Bucket::Method(_) | Bucket::Stage(_) | Bucket::Account => self.of(bucket, config),
+        }
+    }
+
     /// The most generous throttle; none when there may be none.
     fn most(&self, bucket: Bucket, range: (usize, usize)) -> Option<Throttle> {
         let mut most = Throttle {
@@ -254,11 +282,19 @@ impl Limits<'_> {
         Some(most)
     }
 
+    /// The strictest one, if there certainly is one: what a bucket surely regains by. A throttle that is
+    /// being adopted regains from a moment between its change and its acknowledgement.
+    fn certain(&self, bucket: Bucket, range: (usize, usize)) -> Option<Throttle> {
+        let mut versions = self.versions[range.0..=range.1].iter();
+        let are_all = versions.all(|config| self.set(bucket, config).is_some());
+        self.least(bucket, range).filter(|_| are_all)
+    }
+
     /// The strictest one; none when there certainly is none.
     fn least(&self, bucket: Bucket, range: (usize, usize)) -> Option<Throttle> {
         let own = self.versions[range.0..=range.1]
             .iter()
-            .filter_map(|config| self.of(bucket, config));
+            .filter_map(|config| self.set(bucket, config));
         own.reduce(|a, b| Throttle {
             per_1000_s: a.per_1000_s.min(b.per_1000_s),
             burst: a.burst.min(b.burst),

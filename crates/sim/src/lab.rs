@@ -598,11 +598,9 @@ impl Lab {
         let none = Counted::default();
         let counted = self.counted.get(&pair).unwrap_or(&none);
         let day = day_of_ms(call.believed_ms);
+        // Until a change is acknowledged, it may let a key in that is still held to the quota before it.
         let is_used_up = self.history.possible().iter().any(|config| {
-            let quota = config
-                .quota(plan)
-                .filter(|_| config.plan_of(key) == Some(plan));
-            quota.is_some_and(|quota| {
+            config.quota(plan).is_some_and(|quota| {
                 let window = calendar::window(&quota, day);
                 let limit = config.limit_in(pair, window).unwrap_or(0);
                 counted.in_window(window) + counted.forgotten(window) + counted.forfeit(window)
