@@ -69,7 +69,7 @@ impl World {
             violated("I13", "the process does not begin to serve".into());
         }
         // A jump that has proven itself is believed by then.
-        let wait_ms = if self.scenario.is_honest { 500 } else { 70_000 };
+        let wait_ms = if self.scenario.is_honest { 500 } else { 62_000 };
         self.pass(wait_ms).await;
         let busy_ms = lock(&self.lab).disk.busy_until_ns / crate::machine::NS_PER_MS + 1_000;
         self.go(busy_ms, |_| false).await;
@@ -293,17 +293,16 @@ impl World {
                 away: None,
             };
             let answered = self.ask(asked).await;
-            let is_refused = answered.is_some_and(|answered| {
-                matches!(
-                    answered.result,
-                    Err(Refused::QuotaExceeded { .. }) | Err(Refused::Throttled { .. })
-                )
-            });
-            if !is_refused {
-                violated(
+            match answered.map(|answered| answered.result) {
+                Some(Err(Refused::QuotaExceeded { .. } | Refused::Throttled { .. })) => {}
+                Some(Ok(())) => violated(
                     "I1",
                     format!("{pair:?} is admitted after a restart, though its quota was used up"),
-                );
+                ),
+                other => violated(
+                    "I13",
+                    format!("{pair:?} is answered {other:?} after a restart"),
+                ),
             }
         }
     }

@@ -82,8 +82,8 @@ pub fn lock(lab: &Mutex<Lab>) -> MutexGuard<'_, Lab> {
 
 /// The most that one crash may write off.
 pub fn chunk(limit: u64) -> u64 {
-    let thousandth = limit / 1000 + u64::from(limit % 1000 > 0);
-    let sixteenth = limit / 16 + u64::from(limit % 16 > 0);
+    let thousandth = limit.div_ceil(1000);
+    let sixteenth = limit.div_ceil(16);
     thousandth.max(sixteenth.min(8))
 }
 

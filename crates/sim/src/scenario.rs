@@ -75,7 +75,7 @@ impl Scenario {
         let mut scenario = Scenario {
             base_ms,
             config: config(random),
-            account: random.one_in(12).then(|| Throttle {
+            account: random.one_in(12).then_some(Throttle {
                 per_1000_s: 200_000,
                 burst: 50,
             }),
@@ -180,13 +180,21 @@ impl Scenario {
             self.put(at, Event::Suspend { ms });
         }
         if random.one_in(30) {
-            // Ten minutes and more without a call, then some again.
-            let pause_ms = 601_000 + random.below(3_000);
-            for _ in 0..random.between(5, 40) {
-                let at = end + pause_ms + random.below(2_000);
+            // Ten minutes without a call: units are given back, some just when calls come again.
+            for _ in 0..random.between(5, 120) {
+                let at = end + 598_000 + random.below(5_000);
                 self.put(at, Event::Call);
             }
-            self.end_ms = end + pause_ms + 2_000;
+            for _ in 0..random.below(6) {
+                let at = end + 596_000 + random.below(5_000);
+                self.put(
+                    at,
+                    Event::DiskSlow {
+                        ms: random.between(20, 200),
+                    },
+                );
+            }
+            self.end_ms = end + 604_000;
         }
         if !self.is_honest {
             self.lies(random, end);

@@ -95,24 +95,28 @@ impl World {
         self.began.elapsed().as_millis() as u64
     }
 
-    fn look_at_clock(&self) {
-        self.machine.reach(self.began.elapsed().as_nanos() as u64);
+    /// What the timers have reached; the machine's clock is never behind them.
+    fn look_at_clock(&self) -> u64 {
+        let timers_ns = self.began.elapsed().as_nanos() as u64;
+        self.machine.reach(timers_ns);
         trace::at(self.machine.mono_ns());
+        timers_ns
     }
 
     /// Lets time pass until a moment, or until something is so.
     pub async fn go(&mut self, until_ms: u64, is_done: impl Fn(&World) -> bool) {
         loop {
-            self.look_at_clock();
+            let timers_ns = self.look_at_clock();
             if is_done(self) {
                 return;
             }
-            let ahead_ns = self.machine.mono_ns() - self.began.elapsed().as_nanos() as u64;
+            let ahead_ns = self.machine.mono_ns() - timers_ns;
             if ahead_ns > NS_PER_MS {
                 // What the steps took has passed for the timers too.
                 tokio::time::advance(Duration::from_nanos(ahead_ns)).await;
+                continue;
             }
-            let now_ms = self.now_ms();
+            let now_ms = timers_ns / NS_PER_MS;
             if let Some(((at_ms, _), _)) = self.scenario.events.first_key_value()
                 && *at_ms <= now_ms
                 && let Some((_, event)) = self.scenario.events.pop_first()
