@@ -352,6 +352,10 @@ impl Lab {
             .filter_map(|config| config.limit_in(pair, window))
             .max()
             .unwrap_or(0);
+        // What is admitted and lost by a crash is in both figures below, so a raise may hide behind them.
+        let before = self.disk.visible().accounts.get(&pair).copied();
+        let is_raise = before
+            .is_none_or(|before| before.window != window || account.reserved > before.reserved);
         let counted = self.counted.entry(pair).or_default();
         let gone = counted.in_window(window) + counted.forfeit(window);
         if account.reserved > gone {
@@ -364,9 +368,9 @@ impl Lab {
                     ),
                 );
             }
-            if !counted.raised.contains(&window) {
-                counted.raised.push(window);
-            }
+        }
+        if is_raise && !counted.raised.contains(&window) {
+            counted.raised.push(window);
         }
     }
 
