@@ -267,8 +267,8 @@ impl Shard {
 
 /// Buckets divide a shard evenly, by what follows the shard's own bits.
 fn bucket_of(digest: &Digest, buckets: usize) -> usize {
-    let within = place(digest) << SHARD_BITS >> 32;
-    (within * buckets as u64 >> 32) as usize
+    let within = (place(digest) << SHARD_BITS) >> 32;
+    ((within * buckets as u64) >> 32) as usize
 }
 
 #[cfg(test)]
