@@ -29,6 +29,10 @@ use signals::EndSignals;
 /// Threads of the control plane; its database work has threads of its own.
 const CONTROL_THREADS: usize = 2;
 
+/// A little longer than the allocator keeps what was freed, and as much as it takes from the system at once.
+const GIVE_BACK_AFTER: Duration = Duration::from_millis(1200);
+const GIVE_BACK_BYTES: usize = 4 << 20;
+
 /// Where a server listens; never port 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
@@ -57,6 +61,15 @@ pub fn serve(loaded: Loaded) -> Result<(), Failed> {
         None => tracing::debug!("no configuration file"),
     }
     run_until_signal(Server::start(&loaded.config)?)
+}
+
+/// What the start needed and freed goes back to the system. The allocator does that only when more is freed later,
+/// which on a quiet gateway may be never.
+async fn give_back() {
+    tokio::time::sleep(GIVE_BACK_AFTER).await;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(
+        GIVE_BACK_BYTES,
+    )));
 }
 
 impl Server {
@@ -105,6 +118,7 @@ impl Server {
         let listener = listener.map_err(|error| Failed::Failed(error.to_string()))?;
         let control = runtime.spawn(control_plane::serve(listener, tls, router, limits, stopped));
         certificates.follow(&runtime);
+        runtime.spawn(give_back());
         life.set(Phase::Serving);
         if let Some(address) = addresses.tls {
             tracing::info!(%address, "the data plane serves TLS, too");

@@ -19,7 +19,7 @@ use crate::key_index::{KeyId, PlanIndex};
 use crate::snapshot::Snapshot;
 use crate::time::Time;
 use crate::usage::WriterHandle;
-use crate::working::{ApiRows, KeyRow, Working};
+use crate::working::{ApiRows, KeyRow, PlanIds, Working};
 
 /// How long a failed look at the store is left alone.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -228,16 +228,18 @@ fn read_all(reader: &Reader<'_>) -> Result<(Rows, Compiled), StoreError> {
     for plan in reader.list::<UsagePlan>("")? {
         rows.plans.push((plan.id.clone(), Some(plan)));
     }
-    let mut plans_of: HashMap<String, Vec<String>> = HashMap::new();
+    // Nothing is allocated for each key: what another thread frees in small pieces stays resident.
+    let mut names: HashSet<Arc<str>> = HashSet::new();
+    let mut plans_of: HashMap<KeyId, PlanIds> = HashMap::new();
     reader.for_each_plan_key(|plan, key| {
-        plans_of
-            .entry(key.to_owned())
-            .or_default()
-            .push(plan.to_owned());
+        let Some(key) = KeyId::new(key) else { return };
+        let name = names.get(plan).cloned().unwrap_or_else(|| plan.into());
+        names.insert(Arc::clone(&name));
+        plans_of.entry(key).or_default().push(name);
     })?;
     reader.for_each_key(|row| {
         if let Some(id) = known(&row.id) {
-            let plan_ids = plans_of.remove(&row.id).unwrap_or_default();
+            let plan_ids = plans_of.remove(&id).unwrap_or_default();
             rows.keys.push(KeyRow {
                 digest: row.digest,
                 id,
@@ -274,12 +276,12 @@ fn read_touched(
         let Some(id) = known(key) else { continue };
         match reader.key_row(key)? {
             Some(row) => {
-                let plan_ids = reader.key_plans(key)?;
+                let plan_ids = reader.key_plans(key)?.into_iter().map(Into::into);
                 rows.keys.push(KeyRow {
                     digest: row.digest,
                     id,
                     enabled: row.enabled,
-                    plan_ids,
+                    plan_ids: plan_ids.collect(),
                 });
             }
             None => drop(rows.keys_gone.insert(id)),

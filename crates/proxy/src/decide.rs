@@ -175,7 +175,7 @@ fn identify<'a>(
     if !entry.enabled {
         return Err(fault(KeyFault::Disabled));
     }
-    let found = entry.plans.as_slice().iter().find_map(|membership| {
+    let found = entry.plans.iter().find_map(|membership| {
         let plan = snapshot.plans.get(membership.plan.0 as usize)?.as_ref()?;
         plan.stage(stage.index).map(|_| (plan, membership.slot))
     });

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use http::HeaderValue;
+use smallvec::SmallVec;
 use tollgate_entity::{RestApi, Stage as StageRow, ThrottleSettings, UsagePlan};
 use tollgate_limiter::{Counters, RateTable, Slot, Start, Throttle, Ticks};
 
@@ -23,12 +24,15 @@ use crate::snapshot::{
 /// An API with its stages and the deployments they point at.
 pub type ApiRows = (RestApi, Vec<(StageRow, Arc<Deployed>)>);
 
+/// The ids of a key's plans, which share their text; nearly every key is in one.
+pub type PlanIds = SmallVec<[Arc<str>; 1]>;
+
 /// A key as the store lists it.
 pub struct KeyRow {
     pub digest: Digest,
     pub id: KeyId,
     pub enabled: bool,
-    pub plan_ids: Vec<String>,
+    pub plan_ids: PlanIds,
 }
 
 /// Whose counter a slot is.
@@ -278,12 +282,22 @@ impl Working {
     pub fn set_keys(&mut self, rows: Vec<KeyRow>, gone: &std::collections::HashSet<KeyId>) {
         let mut changes: Vec<(Digest, Option<KeyEntry>)> =
             Vec::with_capacity(rows.len() + gone.len());
+        // Before those that are set: a new key may have the value of one that is gone.
+        if !gone.is_empty() {
+            let digests = self
+                .snapshot
+                .keys
+                .iter()
+                .filter(|(_, entry)| gone.contains(&entry.id));
+            changes.extend(digests.map(|(digest, _)| (*digest, None)));
+        }
         for row in rows {
             let before: Vec<Membership> = self
                 .snapshot
                 .keys
                 .get(&row.digest)
-                .map(|entry| entry.plans.as_slice().to_vec())
+                .filter(|entry| entry.id == row.id)
+                .map(|entry| entry.plans.to_vec())
                 .unwrap_or_default();
             let plans: Vec<PlanIndex> = row.plan_ids.iter().map(|id| self.plan_index(id)).collect();
             for left in before.iter().filter(|m| !plans.contains(&m.plan)) {
@@ -309,14 +323,6 @@ impl Working {
                     plans,
                 }),
             ));
-        }
-        if !gone.is_empty() {
-            let digests = self
-                .snapshot
-                .keys
-                .iter()
-                .filter(|(_, entry)| gone.contains(&entry.id));
-            changes.extend(digests.map(|(digest, _)| (*digest, None)));
         }
         self.snapshot.keys.change(changes);
     }
@@ -404,7 +410,7 @@ mod tests {
     }
 
     fn row(id: &str, digest: u8, plans: &[&str]) -> KeyRow {
-        let plan_ids = plans.iter().map(|p| p.to_string()).collect();
+        let plan_ids = plans.iter().map(|plan| Arc::from(*plan)).collect();
         KeyRow {
             digest: [digest; 16],
             id: KeyId::new(id).unwrap(),
@@ -415,7 +421,7 @@ mod tests {
 
     fn slots(working: &Working, digest: u8) -> Vec<Slot> {
         let entry = working.snapshot.keys.get(&[digest; 16]).unwrap();
-        entry.plans.as_slice().iter().map(|m| m.slot).collect()
+        entry.plans.iter().map(|m| m.slot).collect()
     }
 
     #[test]
@@ -443,6 +449,18 @@ mod tests {
         assert!(working.snapshot().keys.get(&[1; 16]).is_none());
         assert!(working.snapshot().keys.get(&[2; 16]).is_some());
         assert!(before.keys.get(&[1; 16]).is_some());
+    }
+
+    #[test]
+    fn a_new_key_with_the_value_of_one_just_deleted_stays_and_has_its_own_counter() {
+        let mut working = working();
+        working.set_keys(vec![row("key0000001", 1, &["a"])], &HashSet::new());
+        let before = slots(&working, 1);
+        let gone = HashSet::from([KeyId::new("key0000001").unwrap()]);
+        working.set_keys(vec![row("key0000002", 1, &["a"])], &gone);
+        let key = working.snapshot.keys.get(&[1; 16]).unwrap();
+        assert_eq!(key.id.as_str(), "key0000002");
+        assert_ne!(slots(&working, 1), before);
     }
 
     fn deployed(methods: &[(&str, &str)]) -> Arc<Deployed> {

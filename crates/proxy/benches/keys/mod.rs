@@ -55,7 +55,7 @@ impl Keys {
     /// What follows the digest: index, plan, throttle, quota, count. `now` must not go back.
     pub fn decide(&self, digest: &Digest, now: Ticks) -> Result<Admitted, Refused> {
         let entry = self.index.get(digest).unwrap();
-        let membership = entry.plans.as_slice()[0];
+        let membership = entry.plans[0];
         let counter = self.counters.get(membership.slot).unwrap();
         let throttles = [(&counter.throttle, self.rate)];
         let admitted = admit(&throttles, &self.rates, Some(&counter.quota), TODAY, now)?;

@@ -208,7 +208,9 @@ where
     if limits.head.head_bytes_max > HYPER_HEAD_BYTES_MAX {
         builder.max_buf_size(limits.head.head_bytes_max);
     }
-    let service = service_fn(|request| answer(Arc::clone(front), request, Instant::now()));
+    // Boxed, so that a connection between two calls keeps no room for one.
+    let service =
+        service_fn(|request| Box::pin(answer(Arc::clone(front), request, Instant::now())));
     let mut hyper = pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut last_answers: Option<Pin<Box<Sleep>>> = None;
     let mut is_told = false;
