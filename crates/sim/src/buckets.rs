@@ -27,6 +27,7 @@ enum Bucket {
 pub enum Entry {
     Start {
         mono_ns: u64,
+        true_ns: u64,
     },
     Versions {
         acked: usize,
@@ -68,8 +69,7 @@ impl Log {
     /// In no interval more than burst + rate × time, by the moments the decisions looked at.
     fn check_bound(&self, limits: &Limits<'_>) {
         let moment = |entry: &Entry| match entry {
-            Entry::Start { .. } => None,
-            Entry::Versions { true_ns, .. } => Some(*true_ns),
+            Entry::Start { true_ns, .. } | Entry::Versions { true_ns, .. } => Some(*true_ns),
             Entry::Call { looked_true_ns, .. } => Some(*looked_true_ns),
         };
         let mut order: Vec<(u64, &Entry)> = self
@@ -82,7 +82,10 @@ impl Log {
         let mut levels: BTreeMap<Bucket, Level> = BTreeMap::new();
         for (at_ns, entry) in order {
             match entry {
-                Entry::Start { .. } => {}
+                // A key that is put back into a plan after a restart begins there anew.
+                Entry::Start { .. } => {
+                    levels.retain(|bucket, _| limits.is_attached(*bucket, range))
+                }
                 Entry::Versions { acked, newest, .. } => {
                     for (bucket, level) in &mut levels {
                         level.refill(at_ns, limits.most(*bucket, range));
@@ -135,7 +138,7 @@ impl Log {
         let mut has_started = false;
         for entry in &self.entries {
             match entry {
-                Entry::Start { mono_ns } => {
+                Entry::Start { mono_ns, .. } => {
                     if std::mem::replace(&mut has_started, true) {
                         levels.clear();
                         used.clear();
@@ -258,6 +261,18 @@ impl Limits<'_> {
             Bucket::Stage(_) => config.stage,
             Bucket::Account => self.account,
         }
+    }
+
+    /// Whether the bucket's key was surely in its plan.
+    fn is_attached(&self, bucket: Bucket, range: (usize, usize)) -> bool {
+        let (Bucket::Plan((plan, key)) | Bucket::Method((plan, key))) = bucket else {
+            return true;
+        };
+        let is_in = |config: &Arc<Config>| {
+            let key = &config.keys[usize::from(key)];
+            key.exists && key.plans.contains(&plan)
+        };
+        self.versions[range.0..=range.1].iter().all(is_in)
     }
 
     /// What is set for a bucket, whether calls reach it or not: an edit of a plan's throttle takes tokens

@@ -172,7 +172,11 @@ impl Config {
                 digest: digester.digest(key_value(*key)),
                 id,
                 enabled: state.enabled,
-                plan_ids: state.plans.iter().map(|plan| plan_id(*plan)).collect(),
+                plan_ids: state
+                    .plans
+                    .iter()
+                    .map(|plan| plan_id(*plan).into())
+                    .collect(),
             });
         }
         rows

@@ -165,6 +165,7 @@ impl Lab {
         self.has_failed = false;
         let entry = Entry::Start {
             mono_ns: self.machine.mono_ns(),
+            true_ns: self.machine.true_ns(),
         };
         self.log.put(entry);
         self.excuse(1_000);

@@ -131,8 +131,8 @@ pub struct Belief {
     left: Option<(i64, u64, u64)>,
 }
 
-/// The process looks at the clock from time to time: what happens to it in between, it cannot see.
-const UNSEEN_NS: u64 = 1_000_000_000;
+/// The process looks at the clock between two writes: what happens to it in between, it cannot see.
+const UNSEEN_NS: u64 = 15_000_000_000;
 
 impl Belief {
     pub fn new(machine: &Machine) -> Belief {
