@@ -131,8 +131,8 @@ pub struct Belief {
     left: Option<(i64, u64, u64)>,
 }
 
-/// The process looks at the clock between two writes: what happens to it in between, it cannot see.
-const UNSEEN_NS: u64 = 15_000_000_000;
+/// The longest suspension or write: what happens to the clock meanwhile, the process cannot see.
+const UNSEEN_NS: u64 = 7_300 * 1_000_000_000;
 
 impl Belief {
     pub fn new(machine: &Machine) -> Belief {
@@ -161,7 +161,7 @@ impl Belief {
         }
         match self.doubt {
             Some((doubted_ms, since_ns)) if (seen_ms - doubted_ms).abs() <= JUMP_MS => {
-                if machine.mono_ns().saturating_sub(since_ns) >= PROOF_NS {
+                if machine.mono_ns().saturating_sub(since_ns) + 2 * NS_PER_MS >= PROOF_NS {
                     self.ceiling_ms = seen_ms;
                     self.doubt = None;
                 }
