@@ -362,16 +362,14 @@ impl Lab {
         // A window that opens begins with what its days have, and a clock that was set may have moved calls
         // to another day than they reached the upstream on.
         let is_moved = !self.is_honest && before.is_none_or(|before| before.window != window);
-        if account.reserved > gone && !is_moved {
-            if account.reserved > limit {
-                violated(
-                    "E3",
-                    format!(
-                        "{pair:?}: {} reserved in {window:?}, limit {limit}",
-                        account.reserved
-                    ),
-                );
-            }
+        if account.reserved > gone.max(limit) && !is_moved {
+            violated(
+                "E3",
+                format!(
+                    "{pair:?}: {} reserved in {window:?}, limit {limit}",
+                    account.reserved
+                ),
+            );
         }
         if is_raise && !counted.raised.contains(&window) {
             counted.raised.push(window);
