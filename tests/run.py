@@ -53,6 +53,7 @@ def main():
     run.step("format", ["cargo", "fmt", "--all", "--check"])
     run.step("format of the Rust client", ["cargo", "fmt", *own_workspace, "--check"])
     run.step("clippy", ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    run.step("dependencies", ["tests/deny"])
     # The tests build the program too, so the walks need no build of their own.
     if run.step("build", ["cargo", "test", "--workspace", "--no-run"]):
         run.step("cargo test", ["cargo", "test", "--workspace", "--no-fail-fast"], CARGO_TESTS, AWS_MODEL=unpack_model(target))
@@ -64,7 +65,7 @@ def main():
         if run.step("build of the Rust client", ["cargo", "build", "--locked", *own_workspace, "--target-dir", clients]):
             built = os.path.join(clients, "debug", "tollgate-client-walk")
             run.step("walk: rust", [PYTHON, "tests/clients/rust/walk.py"], WALK_TESTS, RUST_WALK=built, **tools)
-    run.step("simulator", ["make", "sim", "SECONDS=100"])
+    run.step("simulator", ["make", "sim", "SEEDS=10000"])
     print()
     if run.broken:
         print("failed in: " + ", ".join(run.broken))

@@ -18,7 +18,7 @@ use crate::gateway_response::{BadRequest, Refused};
 use crate::net::exchange::Unanswered;
 use crate::net::http2::body::StreamBody;
 use crate::net::stall::Stall;
-use crate::net::upstream::Lease;
+use crate::net::upstream::{Lease, Relayed};
 
 /// What became of a client's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -369,10 +369,9 @@ impl HttpBody for Body {
         match &self.content {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Upstream(body) => match body.lease.as_ref().map(Lease::bytes_left) {
-                None => SizeHint::with_exact(0),
-                Some(left) => left.map_or(SizeHint::default(), SizeHint::with_exact),
-            },
+            Content::Upstream(body) => body
+                .bytes_left()
+                .map_or(SizeHint::default(), SizeHint::with_exact),
         }
     }
 }
@@ -392,48 +391,78 @@ impl Drop for Body {
 /// body has come to its end.
 #[derive(Debug)]
 pub struct UpstreamBody {
-    lease: Option<Lease>,
+    source: AnswerSource,
     stall: Stall,
     /// Until more of it comes.
     patience: Duration,
-    /// Why it broke off, told when what came before has had its chance to go out.
-    broken: Option<Unanswered>,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the body it is in is boxed")]
+enum AnswerSource {
+    Ended,
+    Lease(Lease),
+    /// The request is still being sent: that must go on also while nobody takes the answer.
+    Relayed(Relayed),
+    /// It broke off, which is told when what came before has had its chance to go out.
+    Broken(Unanswered),
 }
 
 impl UpstreamBody {
     pub fn new(lease: Lease, patience: Duration) -> Self {
-        let mut body = UpstreamBody {
-            lease: Some(lease),
+        let source = match (lease.has_ended(), lease.is_sending()) {
+            (true, _) => {
+                lease.give_back();
+                AnswerSource::Ended
+            }
+            (false, true) => AnswerSource::Relayed(lease.relay()),
+            (false, false) => AnswerSource::Lease(lease),
+        };
+        UpstreamBody {
+            source,
             stall: Stall::default(),
             patience,
-            broken: None,
-        };
-        body.give_back_at_end();
-        body
+        }
     }
 
     fn is_at_end(&self) -> bool {
-        self.lease.is_none() && self.broken.is_none()
+        matches!(self.source, AnswerSource::Ended)
+    }
+
+    /// Bytes that are still to come, when that is known.
+    fn bytes_left(&self) -> Option<u64> {
+        match &self.source {
+            AnswerSource::Ended => Some(0),
+            AnswerSource::Lease(lease) => lease.bytes_left(),
+            AnswerSource::Relayed(relayed) => relayed.bytes_left(),
+            AnswerSource::Broken(_) => None,
+        }
     }
 
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if let Some(error) = self.broken.take() {
-            return Poll::Ready(Some(Err(Cut::Upstream(error))));
-        }
-        let Some(lease) = &mut self.lease else {
-            return Poll::Ready(None);
+        let polled = match &mut self.source {
+            AnswerSource::Ended => return Poll::Ready(None),
+            AnswerSource::Lease(lease) => lease.poll_frame(context),
+            AnswerSource::Relayed(relayed) => relayed.poll_frame(context),
+            AnswerSource::Broken(_) => {
+                let AnswerSource::Broken(error) =
+                    std::mem::replace(&mut self.source, AnswerSource::Ended)
+                else {
+                    return Poll::Ready(None);
+                };
+                return Poll::Ready(Some(Err(Cut::Upstream(error))));
+            }
         };
-        let Poll::Ready(next) = lease.poll_frame(context) else {
+        let Poll::Ready(next) = polled else {
             ready!(self.stall.poll(self.patience, context));
-            self.lease = None;
+            self.source = AnswerSource::Ended;
             return Poll::Ready(Some(Err(Cut::Stalled)));
         };
         self.stall.over();
         match next {
             Some(Err(error)) => {
                 // hyper drops what it has not written when a body fails, and writes when it has to wait.
-                self.lease = None;
-                self.broken = Some(error);
+                self.source = AnswerSource::Broken(error);
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -443,13 +472,17 @@ impl UpstreamBody {
             }
             None => {
                 self.give_back_at_end();
+                self.source = AnswerSource::Ended;
                 Poll::Ready(None)
             }
         }
     }
 
     fn give_back_at_end(&mut self) {
-        if let Some(lease) = self.lease.take_if(|lease| lease.has_ended()) {
+        if matches!(&self.source, AnswerSource::Lease(lease) if lease.has_ended())
+            && let AnswerSource::Lease(lease) =
+                std::mem::replace(&mut self.source, AnswerSource::Ended)
+        {
             lease.give_back();
         }
     }

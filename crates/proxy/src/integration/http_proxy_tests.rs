@@ -787,3 +787,83 @@ fn a_connection_that_waits_too_long_for_a_call_is_closed() {
     gateway.get("/x");
     assert_eq!(upstream.connections(), 2);
 }
+
+/// An upstream that begins its answer at once, with so many bytes, and ends it when it has the request.
+fn upstream_that_answers_first(early_bytes: usize) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut seen = Vec::new();
+        let mut piece = [0; 65536];
+        while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
+            let bytes = std::io::Read::read(&mut stream, &mut piece).unwrap();
+            seen.extend_from_slice(&piece[..bytes]);
+        }
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+            early_bytes + 4
+        );
+        let mut writing = stream.try_clone().unwrap();
+        let early = std::thread::spawn(move || {
+            writing.write_all(head.as_bytes()).unwrap();
+            writing.write_all(&vec![b'e'; early_bytes]).unwrap();
+        });
+        while !seen.ends_with(b"last") {
+            let bytes = std::io::Read::read(&mut stream, &mut piece).unwrap();
+            assert!(bytes > 0, "the request was cut");
+            seen.extend_from_slice(&piece[..bytes]);
+        }
+        early.join().unwrap();
+        stream.write_all(b"done").unwrap();
+    });
+    address
+}
+
+#[test]
+fn an_upload_goes_on_while_nobody_takes_the_answer_that_came_first() {
+    for early_bytes in [0, 8 << 20] {
+        let gateway = Gateway::new(Setup {
+            path: "/{proxy+}",
+            integration: proxy(upstream_that_answers_first(early_bytes)),
+            ..Setup::default()
+        });
+        let mut stream = gateway.connect();
+        let body = [vec![b'u'; 8 << 20], b"last".to_vec()].concat();
+        let head = format!(
+            "POST /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        // The whole request before the first look at the answer.
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        let answer = read_to_end(&mut stream);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+        assert!(answer.ends_with("done"), "{} bytes", answer.len());
+        assert!(answer.len() > early_bytes);
+    }
+}
+
+#[test]
+fn a_connection_whose_answer_may_have_a_body_after_all_is_not_used_again() {
+    for framing in ["transfer-encoding: chunked", "content-length: 5"] {
+        let upstream = Upstream::start(move |call| {
+            while let Some(request) = call.request() {
+                if request.starts_with("GET /no-content") {
+                    call.write(&format!("HTTP/1.1 204 No Content\r\n{framing}\r\n\r\n"));
+                } else {
+                    call.write(OK);
+                }
+            }
+        });
+        let gateway = before(&upstream);
+        for (path, status) in [("/no-content", "204"), ("/x", "200")] {
+            let answer = gateway.get(path);
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+        }
+        assert_eq!(upstream.connections(), 2);
+    }
+}

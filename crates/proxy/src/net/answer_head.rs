@@ -130,7 +130,7 @@ pub fn take(
     *response.headers_mut() = headers;
     Ok(Some(AnswerHead {
         response,
-        keeps_alive: said.keeps_alive() && !matches!(framing, Framing::Close),
+        keeps_alive: said.keeps_alive() && said.ends_surely(code, framing),
         framing,
     }))
 }
@@ -218,6 +218,22 @@ impl Said {
             (false, true, None) => Ok(Framing::Chunked(Chunked::START)),
             (false, false, Some(length)) => Ok(Framing::Length(length)),
             (false, false, None) => Ok(Framing::Close),
+        }
+    }
+
+    /// Whether nothing can follow the answer that others would not take for its body. Bytes that did
+    /// would be read as the next call's answer.
+    fn ends_surely(&self, code: StatusCode, framing: Framing) -> bool {
+        let tells_of_one = match code {
+            StatusCode::NO_CONTENT => {
+                self.is_chunked || self.length.is_some_and(|length| length > 0)
+            }
+            _ => self.is_chunked, // to HEAD, or 304: a length is usual there
+        };
+        match framing {
+            Framing::Close => false,
+            Framing::Length(0) => !tells_of_one,
+            Framing::Length(_) | Framing::Chunked(_) => true,
         }
     }
 

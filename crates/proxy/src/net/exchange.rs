@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use super::answer_head::{self, AnswerHead, BadAnswer, Framing};
 use super::chunked::Piece;
 use super::connect::Socket;
+use super::headers::{self, Returned};
 use super::request_head::{self, BodyFraming, Outbound};
 
 /// Bytes there is at least room for when a socket is read.
@@ -50,6 +51,13 @@ pub enum Unanswered {
     Interim,
     #[error("the request's body was given up")]
     Request,
+}
+
+impl Unanswered {
+    /// The connection came to its end too early.
+    pub fn ended() -> Unanswered {
+        Unanswered::Socket(closed())
+    }
 }
 
 impl Wire {
@@ -338,6 +346,23 @@ impl Exchange {
         }
     }
 
+    /// Whether the request is not sent whole yet.
+    pub fn is_sending(&self) -> bool {
+        self.sending.is_some()
+    }
+
+    /// Sends on what is left of the request.
+    pub fn poll_sending(&mut self, wire: &mut Wire, context: &mut Context<'_>) {
+        if let Some(sending) = &mut self.sending
+            && let Poll::Ready(sent) = sending.poll(wire, context)
+        {
+            match sent {
+                Ok(()) => self.sending = None,
+                Err(_) => sending.fail(), // the answer may be whole all the same
+            }
+        }
+    }
+
     /// The next piece of the answer's body; none at its end.
     pub fn poll_frame(
         &mut self,
@@ -347,14 +372,7 @@ impl Exchange {
         if self.has_ended {
             return Poll::Ready(None);
         }
-        if let Some(sending) = &mut self.sending
-            && let Poll::Ready(sent) = sending.poll(wire, context)
-        {
-            match sent {
-                Ok(()) => self.sending = None,
-                Err(_) => sending.fail(), // the answer may be whole all the same
-            }
-        }
+        self.poll_sending(wire, context);
         loop {
             match self.take(wire) {
                 Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
@@ -433,7 +451,9 @@ fn trailers(lines: &[u8]) -> Result<HeaderMap, BadAnswer> {
         let (Ok(name), Ok(value)) = (name, value) else {
             return Err(BadAnswer::Malformed);
         };
-        trailers.append(name, value);
+        if headers::returned(&name) == Returned::Same && headers::named(name.as_str()).is_some() {
+            trailers.append(name, value);
+        }
     }
     Ok(trailers)
 }

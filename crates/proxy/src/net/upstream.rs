@@ -5,6 +5,7 @@
 //! when not a byte of it was written, so an upstream never sees one call twice.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use foldhash::HashMap;
 use http::Response;
 use http_body::Frame;
+use tokio::sync::mpsc;
 
 use super::connect::Connector;
 use super::exchange::{Exchange, Unanswered, Wire};
@@ -244,6 +246,55 @@ impl Lease {
         self.exchange.as_ref().map_or(Some(0), Exchange::bytes_left)
     }
 
+    /// Whether the request is not sent whole yet.
+    pub fn is_sending(&self) -> bool {
+        self.exchange.as_ref().is_some_and(Exchange::is_sending)
+    }
+
+    /// Goes on in a task of its own: an upstream may wait for the rest of the request before it goes on
+    /// with its answer, and a client may send all before it reads. Must be called inside a runtime.
+    pub fn relay(mut self) -> Relayed {
+        let bytes_left = self.bytes_left();
+        let (pieces, receiver) = mpsc::channel(RELAYED_PIECES_MAX);
+        tokio::spawn(async move {
+            loop {
+                let mut room = std::pin::pin!(pieces.reserve());
+                let has_room = poll_fn(|context| {
+                    self.poll_sending(context);
+                    room.as_mut().poll(context)
+                });
+                let Ok(room) = has_room.await else {
+                    return; // nobody wants the answer any more
+                };
+                let next = poll_fn(|context| {
+                    if let Poll::Ready(next) = self.poll_frame(context) {
+                        return Poll::Ready(Some(next));
+                    }
+                    std::pin::pin!(pieces.closed()).poll(context).map(|()| None)
+                });
+                match next.await {
+                    Some(Some(Ok(frame))) => room.send(Ok(Some(frame))),
+                    Some(Some(Err(error))) => return room.send(Err(error)),
+                    Some(None) => {
+                        room.send(Ok(None));
+                        return self.give_back();
+                    }
+                    None => return,
+                }
+            }
+        });
+        Relayed {
+            pieces: receiver,
+            bytes_left,
+        }
+    }
+
+    fn poll_sending(&mut self, context: &mut Context<'_>) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.poll_sending(&mut self.open.wire, context);
+        }
+    }
+
     /// Keeps the connection for the next call, if it may carry one.
     pub fn give_back(self) {
         let Lease {
@@ -257,6 +308,38 @@ impl Lease {
             let since = Instant::now();
             pool.put(origin, Idle { open, since });
         }
+    }
+}
+
+/// Pieces of a relayed answer that wait to be taken.
+const RELAYED_PIECES_MAX: usize = 2;
+
+/// An answer that comes by way of a task. Dropping it ends the task and closes the connection.
+#[derive(Debug)]
+pub struct Relayed {
+    pieces: mpsc::Receiver<Result<Option<Frame<Bytes>>, Unanswered>>,
+    bytes_left: Option<u64>,
+}
+
+impl Relayed {
+    pub fn bytes_left(&self) -> Option<u64> {
+        self.bytes_left
+    }
+
+    /// The next piece of the answer's body; none at its end.
+    pub fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Unanswered>>> {
+        let next = std::task::ready!(self.pieces.poll_recv(context));
+        let frame = match next.unwrap_or_else(|| Err(Unanswered::ended())) {
+            Ok(frame) => frame,
+            Err(error) => return Poll::Ready(Some(Err(error))),
+        };
+        if let (Some(left), Some(frame)) = (&mut self.bytes_left, &frame) {
+            *left -= frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame.map(Ok))
     }
 }
 
