@@ -2,6 +2,7 @@
 //! fuzz targets only; `fuzz/` has the targets and their seeds.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on must fail
 
+mod answer;
 mod expression;
 mod head;
 mod mock;
@@ -10,6 +11,7 @@ mod route;
 mod target;
 mod uri;
 
+pub use answer::answer;
 pub use expression::expression;
 pub use head::head;
 pub use mock::mock;
@@ -36,6 +38,11 @@ mod tests {
     #[test]
     fn seeds_of_heads_and_bodies() {
         replay("head", super::head);
+    }
+
+    #[test]
+    fn seeds_of_answers() {
+        replay("answer", super::answer);
     }
 
     #[test]

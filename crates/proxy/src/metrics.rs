@@ -151,7 +151,7 @@ impl Metrics {
         }
     }
 
-    /// The counters of a stage; the same ones for as long as the process lives.
+    /// The counters of a stage; the same ones for as long as somebody holds them.
     pub fn stage(&self, api_id: &str, stage: &str) -> Arc<StageStats> {
         let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || {
@@ -163,6 +163,12 @@ impl Metrics {
                 .entry((api_id.into(), stage.into()))
                 .or_insert_with(fresh),
         )
+    }
+
+    /// Forgets the stages that no snapshot and no call holds any more: they were deleted.
+    pub fn forget_deleted(&self) {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.retain(|_, stats| Arc::strong_count(stats) > 1);
     }
 
     /// Counts a call that has ended, whatever its stage.
@@ -413,6 +419,19 @@ pub fn label(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stage_that_nobody_holds_is_forgotten() {
+        let metrics = Metrics::new(1);
+        let held = metrics.stage("abc", "held");
+        drop(metrics.stage("abc", "deleted"));
+        held.count(0, Outcome::Refused);
+        metrics.forget_deleted();
+        let mut text = String::new();
+        metrics.render(&mut text);
+        assert!(!text.contains("deleted"), "{text}");
+        assert_eq!(metrics.stage("abc", "held").total(Outcome::Refused), 1);
+    }
 
     #[test]
     fn counts_of_all_workers_are_shown_together() {

@@ -91,8 +91,9 @@ impl Working {
     }
 
     /// Everything from now on was made while serving: new buckets begin full, edited rates are in
-    /// force from `at`, a moment that has not come yet.
+    /// force from `at`, a moment that has not come yet. What was deleted before is no longer counted.
     pub fn begin_change(&mut self, at: Ticks) {
+        self.metrics.forget_deleted();
         self.start = Start::Full;
         self.rates.begin(at);
     }

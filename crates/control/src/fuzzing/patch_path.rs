@@ -6,15 +6,22 @@ use super::lines;
 use crate::patch::{Op, Patch, has, matched, unescape};
 use crate::stage::update::Change;
 
-/// Each line is a path.
+/// The first byte says whose rules are tried, each line after it is a path.
 pub fn patch_path(bytes: &[u8]) {
+    const CHECKS: [fn(&str); 6] = [
+        check::<UsagePlan>,
+        check::<Change>,
+        check::<RestApi>,
+        check::<Method>,
+        check::<Integration>,
+        check::<ApiKey>,
+    ];
+    let Some((whose, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let check = CHECKS[usize::from(*whose) % CHECKS.len()]; // '0' is the first
     for path in lines(bytes).iter().take(4) {
-        check::<UsagePlan>(path);
-        check::<Change>(path);
-        check::<RestApi>(path);
-        check::<Method>(path);
-        check::<Integration>(path);
-        check::<ApiKey>(path);
+        check(path);
         let escaped = path.replace('~', "~0").replace('/', "~1");
         assert_eq!(unescape(&escaped), *path);
         // An escaped text is one segment, whatever is in it.

@@ -356,6 +356,7 @@ mod tests {
         for (version, line, expected) in [
             ("1.1", "", true),
             ("1.1", "connection: x, Close\r\n", false),
+            ("1.1", "connection: \u{e9}, close\r\n", false),
             ("1.1", "connection: keep-alive\r\n", true),
             ("1.0", "", false),
             ("1.0", "connection: Keep-Alive\r\n", true),

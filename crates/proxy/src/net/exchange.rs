@@ -135,10 +135,7 @@ impl Wire {
                 response,
                 Exchange {
                     sending,
-                    framing,
-                    keeps_alive,
-                    trailers: Vec::new(),
-                    has_ended: matches!(framing, Framing::Length(0)),
+                    ..Exchange::receiving(framing, keeps_alive)
                 },
             )),
             Err(error) => {
@@ -327,6 +324,17 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// A call whose request is whole, after the head of its answer.
+    pub fn receiving(framing: Framing, keeps_alive: bool) -> Exchange {
+        Exchange {
+            sending: None,
+            framing,
+            keeps_alive,
+            trailers: Vec::new(),
+            has_ended: matches!(framing, Framing::Length(0)),
+        }
+    }
+
     /// Whether the answer is whole.
     pub fn has_ended(&self) -> bool {
         self.has_ended
@@ -374,11 +382,11 @@ impl Exchange {
         }
         self.poll_sending(wire, context);
         loop {
-            match self.take(wire) {
+            match self.take(&mut wire.read) {
                 Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Ok(None) if self.has_ended => return Poll::Ready(None),
                 Ok(None) => {}
-                Err(error) => return Poll::Ready(Some(Err(error))),
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
             }
             let room = match self.bytes_left() {
                 Some(left) if left <= READ_BYTES as u64 => READ_BYTES,
@@ -396,9 +404,8 @@ impl Exchange {
         }
     }
 
-    /// What the wire has already read of the body.
-    fn take(&mut self, wire: &mut Wire) -> Result<Option<Frame<Bytes>>, Unanswered> {
-        let read = &mut wire.read;
+    /// The next piece of the body in what was read of it, taking that; none when there is no more.
+    pub fn take(&mut self, read: &mut BytesMut) -> Result<Option<Frame<Bytes>>, BadAnswer> {
         match &mut self.framing {
             Framing::Length(left) => {
                 let run = usize::try_from(*left).unwrap_or(usize::MAX).min(read.len());

@@ -172,11 +172,11 @@ pub fn names<'a>(
     headers.get_all(list).into_iter().flat_map(items)
 }
 
-/// The items of one line of a list.
+/// The items of one line of a list. One that is no text hides none of the others.
 pub fn items(line: &HeaderValue) -> impl Iterator<Item = &str> {
-    let text = line.to_str().unwrap_or_default();
-    text.split(',')
-        .map(str::trim)
+    line.as_bytes()
+        .split(|byte| *byte == b',')
+        .filter_map(|item| str::from_utf8(item.trim_ascii()).ok())
         .filter(|item| !item.is_empty())
 }
 

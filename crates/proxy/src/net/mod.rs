@@ -1,7 +1,7 @@
 //! Sockets: clients' connections and upstreams', and what must hold at the edge.
 
 pub mod address;
-mod answer_head;
+pub mod answer_head;
 mod chunked;
 pub mod client_io;
 pub mod connect;
