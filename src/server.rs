@@ -60,7 +60,17 @@ pub fn serve(loaded: Loaded) -> Result<(), Failed> {
         Some(file) => tracing::info!(file = %file.display(), "configuration read"),
         None => tracing::debug!("no configuration file"),
     }
+    allow_descriptors();
     run_until_signal(Server::start(&loaded.config)?)
+}
+
+/// Raises the soft limit of open files to the hard one: every connection takes a descriptor, a proxied
+/// call a second one, and the usual soft limit of 1,024 is for programs that use `select`.
+fn allow_descriptors() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(allowed) => tracing::debug!(allowed, "open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
 }
 
 /// What the start needed and freed goes back to the system. The allocator does that only when more is freed later,
