@@ -6,6 +6,7 @@ mod feed;
 mod keys;
 mod ledger;
 mod ledger_failures;
+mod restore;
 mod secrets;
 
 use std::path::{Path, PathBuf};
