@@ -7,6 +7,7 @@ mod keys;
 mod ledger;
 mod ledger_failures;
 mod restore;
+mod rotation;
 mod secrets;
 
 use std::path::{Path, PathBuf};
