@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::api::{Api, Key, Plan};
-use crate::harness::{Gateway, alone, clear_of_midnight, on_directory, wait_until};
+use crate::harness::{
+    Gateway, alone, clear_of_midnight, on_directory, run, tollgate, wait_until, wrapped,
+};
 use crate::http::get;
 use crate::load::{Load, Outcome};
 use crate::upstream::Upstream;
@@ -250,6 +252,33 @@ fn what_is_no_whole_backup_is_refused_and_leaves_the_directory_alone() {
         std::fs::write(bad.join(name), bytes).unwrap();
         refused(&data, &["restore", shown(&bad), "--replace"], "is damaged");
     }
+    stand.gateway.start_again();
+    assert_eq!(stand.call(&key), 200);
+}
+
+#[test]
+fn a_restore_that_cannot_write_its_copy_leaves_the_directory_alone() {
+    let mut stand = Stand::new(10);
+    let key = stand.plan.key("customer");
+    let backup = stand.back_up("good");
+    let data = stand.gateway.data_dir();
+    assert!(stand.gateway.stop().success());
+    // No file may become longer than a few KiB: a write fails in the middle, as on a full disk.
+    let mut command = tollgate();
+    command
+        .args(["restore", shown(&backup), "--replace", "--data-dir"])
+        .arg(&data);
+    let limit = "trap '' XFSZ; ulimit -f 16; exec \"$@\"";
+    let words = ["sh", "-c", limit, "sh"].map(String::from);
+    let (status, text) = run(&mut wrapped(command, &words));
+    assert!(
+        !status.success() && text.contains("restoring/config.db cannot be written"),
+        "{text}"
+    );
+    let names = std::fs::read_dir(&data).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    let is_left = |name: &&std::ffi::OsString| name.to_string_lossy().contains("restor");
+    assert_eq!(names.iter().find(is_left), None);
     stand.gateway.start_again();
     assert_eq!(stand.call(&key), 200);
 }

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::database::{Database, Fault, refused};
-use crate::directory::{Directory, MASTER_KEY, private, sync_directory};
+use crate::directory::{
+    Directory, MASTER_KEY, NotWritten, make_private_directory, not_written, private, sync_directory,
+};
 use crate::ledger::{USAGE, rebuild};
 use crate::store::CONFIG;
 use crate::{MasterKey, OpenError, rotation};
@@ -44,8 +46,8 @@ pub enum BackupError {
     KeyChanged,
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("{} cannot be written: {source}", path.display())]
-    NotWritten { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
     #[error("{name} cannot be copied: {reason}")]
     NotCopied { name: String, reason: String },
 }
@@ -120,7 +122,7 @@ pub fn backup(
         Err(OpenError::Locked { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    make_private_directory(&partial)?;
+    make_private_directory(&partial).map_err(not_written(&partial))?;
     let made = copy_all(data_dir, &partial, now_ms, progress).and_then(|manifest| {
         fs::rename(&partial, target).map_err(not_written(target))?;
         sync_directory(parent_of(target)).map_err(not_written(target))?;
@@ -266,14 +268,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), BackupError
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(not_written(path))
-}
-
-fn make_private_directory(path: &Path) -> Result<(), BackupError> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(not_written(path))
+    Ok(write().map_err(not_written(path))?)
 }
 
 fn partial_of(target: &Path) -> PathBuf {
@@ -287,11 +282,6 @@ fn parent_of(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-fn not_written(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
-    let path = path.to_owned();
-    |source| BackupError::NotWritten { path, source }
 }
 
 fn not_copied(name: &str, reason: impl std::fmt::Display) -> BackupError {

@@ -47,7 +47,7 @@ pub enum OpenError {
     NoMasterKey { path: PathBuf },
     #[error("{} does not hold a master key (64 hexadecimal digits)", path.display())]
     BadMasterKey { path: PathBuf },
-    #[error("{} was cut off while a backup was restored into it; restore again, with --replace", path.display())]
+    #[error("{} was cut off while a backup was restored into it; restore again, with --replace (what was there before is in its before-restore-… directory)", path.display())]
     RestoreUnfinished { path: PathBuf },
     #[error("no random bytes for a master key: {0}")]
     Random(String),
@@ -104,6 +104,10 @@ impl Directory {
             path: path.into(),
             _lock: lock,
         })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -205,16 +209,38 @@ fn create(path: &Path) -> Result<(), OpenError> {
             });
         }
     }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
+    private_directories()
+        .recursive(true)
         .create(path)
         .map_err(|source| OpenError::NotCreated {
             path: path.into(),
             source,
         })
+}
+
+fn private_directories() -> fs::DirBuilder {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// Makes a directory for its owner only, in one that exists.
+pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
+    private_directories().create(path)
+}
+
+/// A file or directory that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be written: {source}", path.display())]
+pub struct NotWritten {
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+pub(crate) fn not_written(path: &Path) -> impl FnOnce(io::Error) -> NotWritten {
+    let path = path.to_owned();
+    |source| NotWritten { path, source }
 }
 
 /// A file made by these options can be read by its owner only.

@@ -58,7 +58,7 @@ pub use access_key::{AccessKey, AccessKeyRow};
 pub use api_key::KeyRow;
 pub use audit::{Audit, AuditRow};
 pub use backup::{Backed, BackupError, KeyKept, Manifest, backup};
-pub use directory::OpenError;
+pub use directory::{NotWritten, OpenError};
 pub use document::Document;
 pub use error::StoreError;
 pub use feed::{Change, Feed};

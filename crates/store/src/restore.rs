@@ -1,32 +1,38 @@
 //! A backup made into a data directory again: verified first, then prepared aside, then moved into place.
 //!
+//! Nothing that is in the data directory is touched before all of the restore that can fail for want
+//! of room, of the key or of a sound backup is done. From then on the directory is refused until the
+//! restore is complete or repeated.
+//!
 //! What was admitted after the backup is not known to it. So that nothing is given away twice, every
 //! quota's window that is open now is marked as given away whole, and throttles begin as if a process
-//! had lived until now. A directory that a cut-off restore left behind is refused until it is
-//! restored again.
+//! had lived until now.
 
-use std::collections::HashMap;
+mod aside;
+mod closing;
+
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use tollgate_entity::usage::Window;
-use tollgate_entity::{QuotaSettings, UsagePlan};
-
+use self::aside::Aside;
+use self::closing::close_windows;
 use crate::backup::{self, MANIFEST};
-use crate::directory::{Directory, LOCK, MASTER_KEY, RESTORE_MARKER, private, sync_directory};
+use crate::directory::{
+    Directory, LOCK, MASTER_KEY, NotWritten, RESTORE_MARKER, make_private_directory, not_written,
+    private, sync_directory,
+};
+use crate::vault::Vault;
 use crate::{
-    AccountRow, Alive, KeyKept, LedgerBatch, LedgerError, LedgerWriter, Manifest, MasterKey,
-    OpenError, Store, StoreError, StoreOptions, boot,
+    Alive, KeyKept, LedgerError, Manifest, MasterKey, OpenError, Store, StoreError, StoreOptions,
+    boot,
 };
 
 /// Where the files are prepared, in the data directory.
 const STAGING: &str = "restoring";
 /// Bytes of a file in memory at a time.
 const COPIED_AT_ONCE: usize = 1 << 20;
-/// Rows written at a time.
-const BATCH_ROWS: usize = 1000;
 
 /// Why a backup was not restored.
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +47,32 @@ pub enum RestoreError {
         "the backup does not hold the master key: set TOLLGATE_MASTER_KEY to the one of its time"
     )]
     KeyNeeded,
+    #[error(
+        "TOLLGATE_MASTER_KEY is not the master key of the time of the backup; set it to that one"
+    )]
+    WrongKey,
+    #[error(
+        "the backup holds its master key, and TOLLGATE_MASTER_KEY is another one: unset it, for the restore and for the gateway after it"
+    )]
+    OtherKey,
+    #[error("the backup {} lies in the data directory {}; move it out first", path.display(), data_dir.display())]
+    Inside { path: PathBuf, data_dir: PathBuf },
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("the backup cannot be read: {0}")]
     Store(#[from] StoreError),
     #[error("the open windows cannot be closed: {0}")]
     Ledger(#[from] LedgerError),
-    #[error("{} cannot be written: {source}", path.display())]
-    NotWritten { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
+    #[error(
+        "{source}; the data directory is refused until it is restored again, with --replace, and what was there before is in {}",
+        aside.display()
+    )]
+    Unfinished {
+        aside: PathBuf,
+        source: Box<RestoreError>,
+    },
 }
 
 /// What becomes of the quotas' windows that are open now.
@@ -83,49 +107,122 @@ pub struct Restored {
 }
 
 /// Restores the backup in the directory `from` into `data_dir`, which is made if it is not there.
+/// Until the backup is prepared whole, an error leaves the data directory as it was.
 pub fn restore(
     from: &Path,
     data_dir: &Path,
     options: &RestoreOptions,
 ) -> Result<Restored, RestoreError> {
     let manifest = verified(from)?;
-    if manifest.master_key == KeyKept::Elsewhere && options.master_key.is_none() {
-        return Err(RestoreError::KeyNeeded);
-    }
+    check_key(from, &manifest, options)?;
     let directory = Directory::hold(data_dir)?;
-    let before = entries(data_dir)?;
-    if !before.is_empty() && !options.replace {
+    refuse_inside(from, data_dir)?;
+    let is_taken = |name: &OsString| name != STAGING;
+    if !options.replace && entries(data_dir)?.iter().any(is_taken) {
         return Err(RestoreError::NotEmpty {
             path: data_dir.into(),
         });
     }
-    let marker = directory.file(RESTORE_MARKER);
-    let sync = || directory.sync().map_err(not_written(data_dir));
-    File::create(&marker)
-        .and_then(|file| file.sync_all())
-        .map_err(not_written(&marker))?;
-    sync()?;
-    let set_aside = set_aside(&directory, before, options.now_ms)?;
-    sync()?;
+    let aside = Aside::of(&directory, options.now_ms)?;
+    let unfinished = |source: RestoreError| match aside.path(&directory) {
+        Some(aside) => RestoreError::Unfinished {
+            aside,
+            source: Box::new(source),
+        },
+        None => source,
+    };
     let staging = directory.file(STAGING);
-    let closed = prepare(from, &manifest, &staging, options)?;
-    // The configuration comes last: a directory without it is empty to whoever looks.
-    let mut prepared = entries(&staging)?;
-    prepared.sort_by_key(|name| name == "config.db");
-    for name in &prepared {
-        let to = directory.file(name);
-        fs::rename(staging.join(name), &to).map_err(not_written(&to))?;
+    remove_tree(&staging).map_err(unfinished)?;
+    let prepared = prepare(from, &manifest, &staging, options);
+    if prepared.is_err() {
+        // The room is the gateway's again; the error tells why there is no restore.
+        let _ = remove_tree(&staging);
     }
-    sync_directory(&staging).map_err(not_written(&staging))?;
-    sync()?;
-    fs::remove_dir_all(&staging).map_err(not_written(&staging))?;
-    fs::remove_file(&marker).map_err(not_written(&marker))?;
-    sync()?;
+    let closed = prepared.map_err(unfinished)?;
+    move_into_place(&directory, &aside, &staging).map_err(unfinished)?;
     Ok(Restored {
         manifest,
         closed,
-        set_aside,
+        set_aside: aside.path(&directory),
     })
+}
+
+/// What was there goes aside, and what was prepared takes its place.
+fn move_into_place(
+    directory: &Directory,
+    aside: &Aside,
+    staging: &Path,
+) -> Result<(), RestoreError> {
+    let sync = || directory.sync().map_err(not_written(directory.path()));
+    let mut prepared = entries(staging)?;
+    sync()?;
+    aside.move_all(directory, &prepared)?;
+    // The configuration comes last: a directory without it is empty to whoever looks.
+    prepared.sort_by_key(|name| name == "config.db");
+    for name in &prepared {
+        let to = directory.path().join(name);
+        fs::rename(staging.join(name), &to).map_err(not_written(&to))?;
+    }
+    sync_directory(staging).map_err(not_written(staging))?;
+    sync()?;
+    remove_tree(staging)?;
+    let marker = directory.file(RESTORE_MARKER);
+    fs::remove_file(&marker).map_err(not_written(&marker))?;
+    Ok(sync()?)
+}
+
+/// A key that is kept elsewhere must be given, and must be the one in the backup if there is one:
+/// the next start would refuse any other.
+fn check_key(
+    from: &Path,
+    manifest: &Manifest,
+    options: &RestoreOptions,
+) -> Result<(), RestoreError> {
+    let Some(given) = &options.master_key else {
+        return match manifest.master_key {
+            KeyKept::Included => Ok(()),
+            KeyKept::Elsewhere => Err(RestoreError::KeyNeeded),
+        };
+    };
+    if !manifest.files.iter().any(|file| file.name == MASTER_KEY) {
+        return Ok(());
+    }
+    let path = from.join(MASTER_KEY);
+    let included = fs::read_to_string(&path).map_err(|error| error.to_string());
+    let included = included
+        .and_then(|text| MasterKey::from_hex(&text).map_err(|error| error.to_string()))
+        .map_err(|reason| RestoreError::Damaged { path, reason })?;
+    match Vault::new(&included).check() == Vault::new(given).check() {
+        true => Ok(()),
+        false => Err(RestoreError::OtherKey),
+    }
+}
+
+/// A backup in the data directory would be set aside with the rest of it.
+fn refuse_inside(from: &Path, data_dir: &Path) -> Result<(), RestoreError> {
+    let canonical = |path: &Path| {
+        path.canonicalize()
+            .map_err(|source| OpenError::NotReadable {
+                path: path.into(),
+                source,
+            })
+    };
+    match canonical(from)?.starts_with(canonical(data_dir)?) {
+        true => Err(RestoreError::Inside {
+            path: from.into(),
+            data_dir: data_dir.into(),
+        }),
+        false => Ok(()),
+    }
+}
+
+fn remove_tree(path: &Path) -> Result<(), RestoreError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(not_written(path)(error).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The manifest of a backup all of whose files are what it says.
@@ -168,48 +265,18 @@ fn verified(from: &Path) -> Result<Manifest, RestoreError> {
 }
 
 /// The names in a directory, without the lock.
-fn entries(path: &Path) -> Result<Vec<String>, RestoreError> {
-    let list = || -> io::Result<Vec<String>> {
+fn entries(path: &Path) -> Result<Vec<OsString>, RestoreError> {
+    let list = || -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(path)? {
             let name = entry?.file_name();
             if name != LOCK {
-                names.push(name.to_string_lossy().into_owned());
+                names.push(name);
             }
         }
         Ok(names)
     };
-    list().map_err(not_written(path))
-}
-
-/// Moves what is there into a directory of its own; what a cut-off restore had prepared goes.
-fn set_aside(
-    directory: &Directory,
-    names: Vec<String>,
-    now_ms: i64,
-) -> Result<Option<PathBuf>, RestoreError> {
-    let staging = directory.file(STAGING);
-    match fs::remove_dir_all(&staging) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(not_written(&staging)(error));
-        }
-        _ => {}
-    }
-    let is_left = |name: &String| {
-        name != STAGING && name != RESTORE_MARKER && !name.starts_with("before-restore-")
-    };
-    let names: Vec<String> = names.into_iter().filter(is_left).collect();
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let aside = directory.file(&format!("before-restore-{now_ms}"));
-    make_private_directory(&aside)?;
-    for name in names {
-        let to = aside.join(&name);
-        fs::rename(directory.file(&name), &to).map_err(not_written(&to))?;
-    }
-    sync_directory(&aside).map_err(not_written(&aside))?;
-    Ok(Some(aside))
+    Ok(list().map_err(not_written(path))?)
 }
 
 /// Makes the data directory's files in `staging`; how many windows were closed.
@@ -219,7 +286,7 @@ fn prepare(
     staging: &Path,
     options: &RestoreOptions,
 ) -> Result<u64, RestoreError> {
-    make_private_directory(staging)?;
+    make_private_directory(staging).map_err(not_written(staging))?;
     for file in &manifest.files {
         let to = staging.join(&file.name);
         let copy = || -> io::Result<()> {
@@ -244,7 +311,11 @@ fn prepare(
             master_key: options.master_key.clone().filter(|_| !is_included),
             ..StoreOptions::default()
         },
-    )?;
+    )
+    .map_err(|error| match error {
+        OpenError::WrongMasterKey { .. } if !is_included => RestoreError::WrongKey,
+        error => error.into(),
+    })?;
     store.check_integrity()?;
     let mut writer = store.ledger().writer()?;
     let closed = match options.windows {
@@ -260,101 +331,4 @@ fn prepare(
     let stamp = staging.join("usage.alive");
     writer.say_alive(&alive).map_err(not_written(&stamp))?;
     Ok(closed)
-}
-
-/// A window that is open, and what it is worth.
-#[derive(Clone, Copy)]
-struct Open {
-    window: Window,
-    limit: u64,
-}
-
-fn open_window(quota: &QuotaSettings, day: i32) -> Option<Open> {
-    Some(Open {
-        window: quota.window_of(day)?,
-        limit: u64::try_from(quota.limit?).ok()?,
-    })
-}
-
-/// Gives away whatever is left of the windows that are open, for every key of every plan with a
-/// quota and for every key that ever was in one.
-fn close_windows(
-    store: &Store,
-    writer: &mut LedgerWriter,
-    now_ms: i64,
-) -> Result<u64, RestoreError> {
-    const DAY_MS: i64 = 86_400_000;
-    let today = i32::try_from(now_ms.div_euclid(DAY_MS)).unwrap_or(i32::MAX);
-    let mut quotas: HashMap<Arc<str>, Open> = HashMap::new();
-    let mut limits: HashMap<(Arc<str>, String), u64> = HashMap::new();
-    store.read_blocking(|reader| {
-        for plan in reader.list::<UsagePlan>("")? {
-            let open = plan
-                .quota
-                .as_ref()
-                .and_then(|quota| open_window(quota, today));
-            quotas.extend(open.map(|open| (plan.id.as_str().into(), open)));
-        }
-        reader.for_each_plan_key(|plan, key| {
-            if let Some((plan, open)) = quotas.get_key_value(plan) {
-                limits.insert((plan.clone(), key.to_owned()), open.limit);
-            }
-        })?;
-        reader.for_each_extension(|extension| {
-            if let Some((plan, open)) = quotas.get_key_value(extension.plan_id.as_str())
-                && i32::from(open.window.start.0) == extension.window_start_day
-            {
-                let limit = open.limit.saturating_add_signed(extension.delta);
-                limits.insert((plan.clone(), extension.key_id), limit);
-            }
-        })
-    })?;
-    // An account may hold more than the limit of now, and a key may have left its plan: the higher figure stays.
-    let mut rows: HashMap<(Arc<str>, String), AccountRow> = HashMap::new();
-    writer.accounts(|row| {
-        if let Some((plan, open)) = quotas.get_key_value(&row.plan_id) {
-            limits
-                .entry((plan.clone(), row.key_id.to_string()))
-                .or_insert(open.limit);
-        }
-        rows.insert((row.plan_id.clone(), row.key_id.to_string()), row);
-    })?;
-    let (mut batch, mut closed) = (LedgerBatch::default(), 0);
-    for ((plan, key), limit) in limits {
-        let window = quotas[&plan].window;
-        let (start, end) = (i32::from(window.start.0), i32::from(window.end.0));
-        let before = rows.get(&(plan.clone(), key.clone()));
-        let reserved = match before {
-            Some(row) if row.window_start_day > start => continue, // it is in a later window already
-            Some(row) if row.window_start_day == start => row.reserved.max(limit),
-            _ => limit,
-        };
-        batch.accounts.push(AccountRow {
-            plan_id: plan,
-            key_id: key.as_str().into(),
-            window_start_day: start,
-            window_end_day: end,
-            reserved,
-        });
-        closed += 1;
-        if batch.accounts.len() >= BATCH_ROWS {
-            writer.write(&std::mem::take(&mut batch))?;
-        }
-    }
-    if !batch.is_empty() {
-        writer.write(&batch)?;
-    }
-    Ok(closed)
-}
-
-fn make_private_directory(path: &Path) -> Result<(), RestoreError> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(not_written(path))
-}
-
-fn not_written(path: &Path) -> impl FnOnce(io::Error) -> RestoreError {
-    let path = path.to_owned();
-    |source| RestoreError::NotWritten { path, source }
 }

@@ -2,7 +2,8 @@
 //!
 //! The new key is durable as `master.key.next` before the transaction and takes the place of
 //! `master.key` after it. Whoever opens the directory after a crash in between keeps the one that
-//! `config.db` was sealed with, so it is the old or the new one and never neither.
+//! `config.db` was sealed with, so it is the old or the new one and never neither. `master.key.next`
+//! stays until the file is wiped of what the old key opens, so whoever finds it wipes too.
 
 use std::fs;
 use std::io;
@@ -15,7 +16,7 @@ use crate::vault::{Owner, Vault};
 use crate::{Audit, MasterKey, OpenError, StoreError};
 
 /// The key to come, until `config.db` is sealed with it.
-const NEXT_KEY: &str = "master.key.next";
+pub(crate) const NEXT_KEY: &str = "master.key.next";
 /// Sealed values in memory at a time.
 const PAGE: i64 = 1000;
 
@@ -85,16 +86,14 @@ pub fn rotate_master_key(
         directory.write_master_key(&new, NEXT_KEY)?;
     }
     let sealed = seal_anew(&database, &old, &Vault::new(&new), audit)?;
+    let not_wiped = wipe(&database);
     if !is_elsewhere {
         move_into_place(&directory).map_err(|source| RotateError::NotMoved {
             path: NEXT_KEY.into(),
             source,
         })?;
     }
-    Ok(Rotated {
-        sealed,
-        not_wiped: wipe(&database),
-    })
+    Ok(Rotated { sealed, not_wiped })
 }
 
 /// The key in the directory that `config.db` is sealed with; finishes or clears away what a rotation left behind.
@@ -105,6 +104,9 @@ pub(crate) fn current_key(directory: &Directory) -> Result<MasterKey, OpenError>
     let config = directory.file("config.db");
     let database = Database::open(&config, &CONFIG)?;
     let settled = if is_sealed_with(&database, &next, &config)? {
+        if let Some(reason) = wipe(&database) {
+            tracing::warn!(path = %config.display(), %reason, "bytes sealed with the old master key may still be found in it; change the key once more when there is room");
+        }
         move_into_place(directory)
     } else if is_sealed_with(&database, &directory.master_key(false)?, &config)? {
         fs::remove_file(directory.file(NEXT_KEY)).and_then(|()| directory.sync())
@@ -135,7 +137,7 @@ pub(crate) fn is_sealed_with(
 }
 
 /// All or nothing: every sealed value, the pepper, the check of the key, and the audit row.
-fn seal_anew(
+pub(crate) fn seal_anew(
     database: &Database,
     old: &Vault,
     new: &Vault,

@@ -6,6 +6,8 @@ mod feed;
 mod keys;
 mod ledger;
 mod ledger_failures;
+mod restore;
+mod rotation;
 mod secrets;
 
 use std::path::{Path, PathBuf};
