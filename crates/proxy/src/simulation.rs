@@ -55,14 +55,14 @@ pub struct Begun {
     now: Now,
 }
 
-/// Puts a process together. `clock` makes its clock, which shows the given ticks now.
+/// Puts a process together; fails if its stamp cannot be written. `clock` makes its clock, which shows the given ticks now.
 pub fn process<L: Ledger>(
     ledger: L,
     clock: impl Fn(Ticks) -> Arc<dyn SimulatedClock>,
     digester: Digester,
     account: Option<ThrottleSettings>,
     wait_limits: WaitLimits,
-) -> (Process, Writer<L>, Adopter) {
+) -> std::io::Result<(Process, Writer<L>, Adopter)> {
     let source = |ticks| Source::Simulated(clock(ticks));
     let past = Past::read(ledger.last_stamp(), &source(Ticks(0)));
     let time = Arc::new(Time::start(source(past.ticks_at_start)));
@@ -75,7 +75,7 @@ pub fn process<L: Ledger>(
         Arc::clone(&counters),
         Arc::clone(&waiting),
         Arc::clone(&time),
-    );
+    )?;
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let working = Working::new(
         Arc::clone(&counters),
@@ -106,7 +106,7 @@ pub fn process<L: Ledger>(
         peer: Arc::new(Peer::new(address, address, false)),
         start: past.start,
     };
-    (process, writer, adopter)
+    Ok((process, writer, adopter))
 }
 
 impl Process {

@@ -77,6 +77,10 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(
+        "usage.alive cannot be written ({0}); a start after a crash would take the last clean stop for the end of service"
+    )]
+    Stamp(std::io::Error),
     #[error("the access log cannot be opened: {0}")]
     AccessLog(std::io::Error),
     #[error("a thread cannot be started: {0}")]
@@ -141,7 +145,8 @@ impl DataPlane {
             Arc::clone(&counters),
             Arc::clone(&waiting),
             Arc::clone(&time),
-        );
+        )
+        .map_err(StartError::Stamp)?;
         let writer = on_a_thread("tollgate-ledger", writer.run())?;
 
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));

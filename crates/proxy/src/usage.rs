@@ -223,14 +223,16 @@ struct Taken {
 }
 
 /// The writer and the way to it. Run the writer on a thread of its own. `last_day` is the newest day
-/// that a process before may have admitted on.
+/// that a process before may have admitted on. An error is that of the stamp, which must no longer tell
+/// of a clean stop before the first call is let through.
 pub fn writer<L: Ledger>(
     ledger: L,
     last_day: Day,
     counters: Arc<Counters>,
     waiting: Arc<Waiting>,
     time: Arc<Time>,
-) -> (Writer<L>, WriterHandle) {
+) -> std::io::Result<(Writer<L>, WriterHandle)> {
+    ledger.say_alive(&time.alive(None))?;
     let (sender, events) = mpsc::unbounded_channel();
     let (noter, noted) = mpsc::unbounded_channel();
     let gathers = Arc::new(AtomicBool::new(false));
@@ -257,17 +259,16 @@ pub fn writer<L: Ledger>(
         asked: Vec::new(),
         needed: Vec::new(),
         unsettled: None,
-        alive_at: None,
+        alive_at: Some(Instant::now()),
         stamp_failed: false,
         started: Instant::now(),
     };
-    (writer, handle)
+    Ok((writer, handle))
 }
 
 impl<L: Ledger> Writer<L> {
     /// Serves until told to stop, then gives back, writes, and ends.
     pub async fn run(mut self) {
-        self.say_alive();
         loop {
             let taken = self.wait().await;
             self.time.sample(&mut self.guard);

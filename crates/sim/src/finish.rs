@@ -69,7 +69,7 @@ impl World {
             violated("I13", "the process does not begin to serve".into());
         }
         // A jump that has proven itself is believed by then.
-        let wait_ms = if self.scenario.is_honest { 500 } else { 62_000 };
+        let wait_ms = if self.scenario.is_honest { 500 } else { 75_000 };
         self.pass(wait_ms).await;
         let busy_ms = lock(&self.lab).disk.busy_until_ns / crate::machine::NS_PER_MS + 1_000;
         self.go(busy_ms, |_| false).await;

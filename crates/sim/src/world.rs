@@ -354,8 +354,11 @@ impl World {
             ..WaitLimits::default()
         };
         let account = self.scenario.account.map(config::settings);
-        let (process, writer, adopter) =
-            simulation::process(ledger, clock, self.digester, account, limits);
+        let made = simulation::process(ledger, clock, self.digester, account, limits);
+        let Ok((process, writer, adopter)) = made else {
+            // Whoever watches over the process starts it again.
+            return self.scenario.put(self.now_ms() + 50, Event::Start);
+        };
         let changed = Arc::new(Notify::new());
         let is_serving = Rc::new(Cell::new(false));
         let writer = self.tasks.spawn(writer.run());
