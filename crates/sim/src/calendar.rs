@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn windows_agree_with_the_products_calendar() {
         use tollgate_limiter::period;
-        for day in 0..60_000_i64 {
+        // From March 1970 on: neither calendar is made for what lies before its first day.
+        for day in 62..60_000_i64 {
             for (mine, theirs, offsets) in [
                 (Period::Day, period::Period::Day, 0..1_u8),
                 (Period::Week, period::Period::Week, 0..7),
@@ -103,14 +104,11 @@ mod tests {
                     };
                     let own = window(&quota, day);
                     let real = period::window(theirs, offset, period::Day(day as u16));
-                    // The first days of 1970 have no window before them in the product.
-                    if own.0 >= 0 {
-                        assert_eq!(
-                            own,
-                            (i64::from(real.start.0), i64::from(real.end.0)),
-                            "{mine:?} {offset} {day}"
-                        );
-                    }
+                    assert_eq!(
+                        own,
+                        (i64::from(real.start.0), i64::from(real.end.0)),
+                        "{mine:?} {offset} {day}"
+                    );
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tollgate_entity::UsagePlan;
-use tollgate_store::{LastStamp, Page, Reader, Store, StoreError, StoreOptions};
+use tollgate_store::{LastStamp, OpenError, Page, Reader, Store, StoreError, StoreOptions};
 
 use super::disk::Found;
 use super::trace::Act;
@@ -74,8 +74,14 @@ impl Known {
         let place = laid_out(found, dice);
         for opening in ["first", "second"] {
             let data = place.path().join("data");
-            let store = Store::open(&data, StoreOptions::default())
-                .unwrap_or_else(|error| panic!("{what}: the {opening} opening: {error}"));
+            // A program that another test starts holds this one's lock until it is itself.
+            let store = crate::harness::wait_until("the lock", || {
+                match Store::open(&data, StoreOptions::default()) {
+                    Err(OpenError::Locked { .. }) => None,
+                    opened => Some(opened),
+                }
+            })
+            .unwrap_or_else(|error| panic!("{what}: the {opening} opening: {error}"));
             self.check_configuration(&store, what);
             self.check_ledger(&store, what);
         }

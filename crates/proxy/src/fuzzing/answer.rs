@@ -2,10 +2,12 @@
 //! what a second decoder makes of it.
 
 use bytes::BytesMut;
+use http::HeaderName;
 use httparse::Status;
 
 use crate::net::answer_head::{ANSWER_HEADERS_MAX, AnswerHead, BadAnswer, Framing, take};
 use crate::net::exchange::Exchange;
+use crate::net::headers::{self, Returned};
 
 /// What came of the bytes.
 #[derive(Debug, PartialEq)]
@@ -187,7 +189,16 @@ fn check_body(framing: Framing, raw: &[u8], seen: &Seen) {
             let mut lines = [httparse::EMPTY_HEADER; ANSWER_HEADERS_MAX];
             let lines = trailers.map(|text| httparse::parse_headers(text, &mut lines));
             let ended = match lines {
-                Some(Ok(Status::Complete((_, lines)))) => Some(lines.len()),
+                // Those that are for one hop, or that the gateway says itself, end here.
+                Some(Ok(Status::Complete((_, lines)))) => {
+                    let goes_on = |line: &&httparse::Header<'_>| {
+                        HeaderName::from_bytes(line.name.as_bytes()).is_ok_and(|name| {
+                            headers::returned(&name) == Returned::Same
+                                && headers::named(name.as_str()).is_some()
+                        })
+                    };
+                    Some(lines.iter().filter(goes_on).count())
+                }
                 _ => None,
             };
             match seen.end {
