@@ -114,7 +114,13 @@ fn files_below(home: &Path) -> Found {
 }
 
 fn open(home: &Path) -> Result<Store, OpenError> {
-    Store::open(&home.join("data"), StoreOptions::default())
+    // A program that another test starts holds this one's lock until it is itself.
+    crate::harness::wait_until("the lock", || {
+        match Store::open(&home.join("data"), StoreOptions::default()) {
+            Err(OpenError::Locked { .. }) => None,
+            opened => Some(opened),
+        }
+    })
 }
 
 #[test]
