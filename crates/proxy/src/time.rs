@@ -134,7 +134,8 @@ impl Time {
         let (boot_ms, boot_id) = self.clock.boot();
         Alive {
             is_settled: end.is_some_and(|settled| settled.0),
-            until_wall_ms: self.clock.wall_ms() + ahead_ms,
+            // By the clock that calls are counted by: a jump that is not believed is none of their days.
+            until_wall_ms: self.now().wall_ms + ahead_ms,
             until_boot_ms: boot_ms.map(|ms| ms.saturating_add_signed(ahead_ms)),
             boot_id,
         }

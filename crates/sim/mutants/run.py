@@ -13,9 +13,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
-# The dependencies are built once, for the tree and its copy.
-TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-TREE = os.path.join(TARGET, "mutants")
+# A target directory of its own: Cargo tells the crates of two copies of a workspace apart by nothing but file times.
+TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "mutants")
+TREE = os.path.join(TARGET, "tree")
 SEEDS = os.environ.get("SEEDS", "20000")
 VIOLATION = re.compile(r"^seed (\d+) violates (\S+): (.*)$", re.M)
 
