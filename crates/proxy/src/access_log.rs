@@ -181,15 +181,15 @@ impl Drop for Entry {
             metrics,
             worker,
         } = &*self.recorder;
-        metrics.count(*worker, self.call.refused, latency);
-        if let Some(stage) = &self.call.stage {
-            stage.stats.count(*worker, self.outcome());
-        }
         if let Some(log) = log {
             let second = self.call.received_ms.div_euclid(1000);
             log.append(*worker, second, |line, time| {
                 self.write(line, time, latency)
             });
+        }
+        metrics.count(*worker, self.call.refused, latency);
+        if let Some(stage) = &self.call.stage {
+            stage.stats.count(*worker, self.outcome());
         }
     }
 }

@@ -546,6 +546,10 @@ fn a_client_that_goes_away_takes_its_upstream_call_with_it() {
         drop(stream);
         assert_eq!(upstream.told(), "let go");
     }
+    // A call is counted after its line is written, and both after its connection is closed.
+    while gateway.stage.stats.total(Outcome::Cut) == 0 {
+        std::thread::yield_now();
+    }
     let lines = gateway.log();
     let seen: Vec<_> = lines
         .iter()
