@@ -56,7 +56,7 @@ pub async fn create(
     let created = control.store.commit(audit, move |tx| {
         let api = find::rest_api(tx, &settings, &deployment.rest_api_id)?;
         new.check(tx, &api.id)?;
-        let content = freeze(&api, tx.list(&api.id)?, &deployment.id)?;
+        let content = freeze(tx, &api, &deployment.id)?;
         tx.insert(&deployment)?;
         tx.insert(&content)?;
         new.put_stage(tx, &deployment)?;
@@ -221,10 +221,11 @@ fn empty_stage(api: &str, name: &str, now: Timestamp) -> Stage {
 
 /// Copies what a call needs. There must be methods, each with an integration.
 fn freeze(
+    reader: &Reader<'_>,
     api: &RestApi,
-    resources: Vec<Resource>,
     deployment_id: &str,
 ) -> Result<DeploymentContent, Error> {
+    let resources: Vec<Resource> = reader.list(&api.id)?;
     let methods = || {
         resources
             .iter()
@@ -243,6 +244,12 @@ fn freeze(
         resources,
         api_key_source: api.api_key_source,
         binary_media_types: api.binary_media_types.clone(),
+        minimum_compression_size: api.minimum_compression_size,
+        disable_execute_api_endpoint: api.disable_execute_api_endpoint,
+        models: reader.list(&api.id)?,
+        request_validators: reader.list(&api.id)?,
+        authorizers: reader.list(&api.id)?,
+        gateway_responses: reader.list(&api.id)?,
     })
 }
 

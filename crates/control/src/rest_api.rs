@@ -4,7 +4,10 @@ mod new;
 mod update;
 
 use serde_json::{Value, json};
-use tollgate_entity::{Deployment, DeploymentContent, Model, Resource, RestApi, Stage, id};
+use tollgate_entity::{
+    Authorizer, Deployment, DeploymentContent, DocumentationPart, DocumentationSnapshot,
+    DocumentationVersion, GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage, id,
+};
 use tollgate_store::{Reader, Transaction};
 
 use crate::error::Error;
@@ -101,6 +104,12 @@ fn remove(tx: &mut Transaction<'_>, id: &str) -> Result<(), Error> {
     tx.delete_children::<Deployment>(id)?;
     tx.delete_children::<Resource>(id)?;
     tx.delete_children::<Model>(id)?;
+    tx.delete_children::<RequestValidator>(id)?;
+    tx.delete_children::<Authorizer>(id)?;
+    tx.delete_children::<GatewayResponse>(id)?;
+    tx.delete_children::<DocumentationPart>(id)?;
+    tx.delete_children::<DocumentationVersion>(id)?;
+    tx.delete_children::<DocumentationSnapshot>(id)?;
     tx.delete::<RestApi>("", id)?;
     Ok(())
 }

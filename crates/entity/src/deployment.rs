@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKeySource, Resource, Timestamp};
+use crate::{
+    ApiKeySource, Authorizer, GatewayResponse, Model, RequestValidator, Resource, Timestamp,
+};
 
 /// A deployment as it is listed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,4 +30,12 @@ pub struct DeploymentContent {
     pub resources: Vec<Resource>,
     pub api_key_source: ApiKeySource,
     pub binary_media_types: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum_compression_size: Option<i32>,
+    pub disable_execute_api_endpoint: bool,
+    pub models: Vec<Model>,
+    pub request_validators: Vec<RequestValidator>,
+    pub authorizers: Vec<Authorizer>,
+    /// Only those the API defines.
+    pub gateway_responses: Vec<GatewayResponse>,
 }

@@ -17,9 +17,15 @@ pub const HTTP_METHODS: [&str; 8] = [
 #[serde(rename_all = "camelCase", default)]
 pub struct Method {
     pub http_method: String,
-    /// `NONE`; the others are refused until authorizers exist.
+    /// `NONE`, `AWS_IAM`, `CUSTOM` or `COGNITO_USER_POOLS`; a call to any but the first fails until it is enforced.
     pub authorization_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_scopes: Option<Vec<String>>,
     pub api_key_required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_validator_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation_name: Option<String>,
     /// `method.request.{path,querystring,header}.<name>` to whether it is required.

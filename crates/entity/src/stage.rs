@@ -17,6 +17,8 @@ pub struct Stage {
     pub stage_name: String,
     pub deployment_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     pub cache_cluster_enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +32,11 @@ pub struct Stage {
     pub documentation_version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_log_settings: Option<AccessLogSettings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary_settings: Option<CanarySettings>,
     pub tracing_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_acl_arn: Option<String>,
     #[serde(skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
     pub created_date: Timestamp,
@@ -53,6 +59,18 @@ pub struct AccessLogSettings {
     pub format: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination_arn: Option<String>,
+}
+
+/// A second deployment that would take a part of the traffic; stored and reported, not enforced.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CanarySettings {
+    /// 0 to 100.
+    pub percent_traffic: f64,
+    pub deployment_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage_variable_overrides: Option<BTreeMap<String, String>>,
+    pub use_stage_cache: bool,
 }
 
 /// Settings of one method or of `*/*`. An absent member was never set: the control plane shows

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tollgate_entity::{
-    Account, Deployment, DeploymentContent, Model, Resource, RestApi, Stage, UsagePlan,
+    Account, Authorizer, BasePathMapping, ClientCertificate, Deployment, DeploymentContent,
+    DocumentationPart, DocumentationSnapshot, DocumentationVersion, DomainName, GatewayResponse,
+    Model, RequestValidator, Resource, RestApi, Stage, UsagePlan, VpcLink,
 };
 
 use crate::feed::Change;
@@ -30,21 +32,28 @@ pub trait Document: Serialize + DeserializeOwned {
     }
 }
 
-impl Document for RestApi {
-    const KIND: &'static str = "rest_api";
+/// A noun at the top: filed under nothing.
+macro_rules! at_the_top {
+    ($noun:ident, $kind:literal, $id:ident) => {
+        impl Document for $noun {
+            const KIND: &'static str = $kind;
 
-    fn id(&self) -> &str {
-        &self.id
-    }
+            fn id(&self) -> &str {
+                &self.$id
+            }
+        }
+    };
 }
 
-impl Document for UsagePlan {
-    const KIND: &'static str = "usage_plan";
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
+at_the_top!(RestApi, "rest_api", id);
+at_the_top!(UsagePlan, "usage_plan", id);
+at_the_top!(DomainName, "domain_name", domain_name);
+at_the_top!(
+    ClientCertificate,
+    "client_certificate",
+    client_certificate_id
+);
+at_the_top!(VpcLink, "vpc_link", id);
 
 impl Document for Account {
     const KIND: &'static str = "account";
@@ -73,9 +82,9 @@ impl Document for DeploymentContent {
     }
 }
 
-/// A noun of an API: filed under the API's id.
-macro_rules! of_rest_api {
-    ($noun:ident, $kind:literal, $id:ident) => {
+/// A noun filed under the id of another.
+macro_rules! of_parent {
+    ($noun:ident, $kind:literal, $id:ident, $parent:ident) => {
         impl Document for $noun {
             const KIND: &'static str = $kind;
 
@@ -84,12 +93,12 @@ macro_rules! of_rest_api {
             }
 
             fn parent(&self) -> &str {
-                &self.rest_api_id
+                &self.$parent
             }
 
             fn of_parent(self, parent: &str) -> Self {
                 $noun {
-                    rest_api_id: parent.into(),
+                    $parent: parent.into(),
                     ..self
                 }
             }
@@ -97,10 +106,32 @@ macro_rules! of_rest_api {
     };
 }
 
-of_rest_api!(Resource, "resource", id);
-of_rest_api!(Deployment, "deployment", id);
-of_rest_api!(Stage, "stage", stage_name);
-of_rest_api!(Model, "model", name);
+of_parent!(Resource, "resource", id, rest_api_id);
+of_parent!(Deployment, "deployment", id, rest_api_id);
+of_parent!(Stage, "stage", stage_name, rest_api_id);
+of_parent!(Model, "model", name, rest_api_id);
+of_parent!(RequestValidator, "request_validator", id, rest_api_id);
+of_parent!(Authorizer, "authorizer", id, rest_api_id);
+of_parent!(
+    GatewayResponse,
+    "gateway_response",
+    response_type,
+    rest_api_id
+);
+of_parent!(DocumentationPart, "documentation_part", id, rest_api_id);
+of_parent!(
+    DocumentationVersion,
+    "documentation_version",
+    version,
+    rest_api_id
+);
+of_parent!(
+    DocumentationSnapshot,
+    "documentation_snapshot",
+    version,
+    rest_api_id
+);
+of_parent!(BasePathMapping, "base_path_mapping", base_path, domain_name);
 
 impl Reader<'_> {
     /// The document of that id under that parent.
