@@ -1,5 +1,6 @@
 """Runs every test there is, goes on after failures, and ends with `N passed, N failed`."""
 
+import collections
 import glob
 import gzip
 import json
@@ -14,13 +15,17 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 CARGO_TESTS = re.compile(r"^test result: .*?(\d+) passed; (\d+) failed")
 WALK_TESTS = re.compile(r"^(\d+) passed, (\d+) failed$")
+# What names a failure, wherever it stands in a step's output; told again at the end, where it is looked for.
+FAILURE = re.compile(r"^test .* FAILED$|^thread .* panicked at |^error|^FAIL|^Traceback|^seed ")
+FAILURE_LINES_MAX = 40
+LAST_LINES = 25
 
 
 class Run:
-    """The sums so far, and the names of the steps that failed."""
+    """The sums so far, and the words of the steps that failed by their names."""
 
     def __init__(self):
-        self.passed, self.failed, self.broken = 0, 0, []
+        self.passed, self.failed, self.broken = 0, 0, {}
 
     def step(self, name, command, counts=None, **settings):
         """Runs a command. Its tests are counted by the pattern; without one the command itself is one test."""
@@ -28,8 +33,12 @@ class Run:
         start = time.monotonic()
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         passed = failed = 0
+        failures, last = [], collections.deque(maxlen=LAST_LINES)
         for line in process.stdout:
             print(line, end="", flush=True)
+            last.append(line)
+            if FAILURE.search(line) and len(failures) < FAILURE_LINES_MAX:
+                failures.append(line)
             found = counts and counts.match(line)
             if found:
                 passed, failed = passed + int(found.group(1)), failed + int(found.group(2))
@@ -41,7 +50,7 @@ class Run:
         self.passed += passed
         self.failed += failed
         if failed:
-            self.broken.append(name)
+            self.broken[name] = [*failures, "...\n", *last]
         print(f"== {name}: {passed} passed, {failed} failed, {time.monotonic() - start:.0f} s", flush=True)
         return good
 
@@ -67,6 +76,9 @@ def main():
             run.step("walk: rust", [PYTHON, "tests/clients/rust/walk.py"], WALK_TESTS, RUST_WALK=built, **tools)
     run.step("simulator", ["make", "sim", "SEEDS=10000"])
     print()
+    for name, words in run.broken.items():
+        print(f"== failed: {name}")
+        print("".join(words))
     if run.broken:
         print("failed in: " + ", ".join(run.broken))
     print(f"{run.passed} passed, {run.failed} failed")
