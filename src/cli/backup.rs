@@ -1,4 +1,4 @@
-//! `tollgate backup`, `restore` and `rotate-master-key`: what is done to a data directory beside the gateway.
+//! `tollgate backup`, `restore`, `new-ledger` and `rotate-master-key`: what is done to a data directory beside the gateway.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde_json::json;
 use tollgate_entity::Timestamp;
 use tollgate_store::{
-    Audit, KeyKept, MasterKey, RestoreOptions, Windows, backup, restore, rotate_master_key,
+    Audit, KeyKept, MasterKey, NewLedger, RestoreOptions, Windows, backup, new_ledger, restore,
+    rotate_master_key,
 };
 
 use super::failed::Failed;
@@ -34,6 +35,16 @@ pub struct Restore {
     /// Set aside what is in the data directory instead of refusing.
     #[arg(long)]
     replace: bool,
+    #[command(flatten)]
+    configured: Configured,
+}
+
+/// `tollgate new-ledger`.
+#[derive(clap::Args)]
+pub struct Anew {
+    /// Let the open quota windows begin whole. What was used of them is given away again.
+    #[arg(long)]
+    open_windows: bool,
     #[command(flatten)]
     configured: Configured,
 }
@@ -107,10 +118,7 @@ impl Restore {
             config.data_dir.display()
         );
         text += &match options.windows {
-            Windows::Close => format!(
-                "{} open quota windows are closed, because nobody knows what was used of them since; update-usage opens one again for a key.",
-                restored.closed
-            ),
+            Windows::Close => closed_windows(restored.closed),
             Windows::Keep => {
                 "WARNING: what was admitted since the backup was made is given away again.".into()
             }
@@ -119,6 +127,41 @@ impl Restore {
             text += &format!("\nWhat was there before is in {}.", aside.display());
         }
         output::print(&text)
+    }
+}
+
+/// What becomes of the windows that are open, for a person.
+fn closed_windows(closed: u64) -> String {
+    format!(
+        "{closed} open quota windows are closed, because nobody knows what was used of them since; update-usage opens one again for a key."
+    )
+}
+
+impl Anew {
+    pub fn run(self) -> Result<(), Failed> {
+        let config = self.configured.load()?.config;
+        let windows = if self.open_windows {
+            Windows::Keep
+        } else {
+            Windows::Close
+        };
+        let options = NewLedger {
+            windows,
+            master_key: master_key(&config)?,
+            now_ms: now_ms(),
+        };
+        let closed = new_ledger(&config.data_dir, &options)
+            .map_err(|error| Failed::Failed(error.to_string()))?;
+        let what = match windows {
+            Windows::Close => closed_windows(closed),
+            Windows::Keep => {
+                "WARNING: the open quota windows begin whole; what was used of them is given away again.".into()
+            }
+        };
+        output::print(&format!(
+            "{} has a new usage.db. {what}",
+            config.data_dir.display()
+        ))
     }
 }
 

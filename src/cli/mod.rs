@@ -89,6 +89,9 @@ enum Command {
         after_help = "Example:\n  tollgate restore /backups/2026-01-31 --data-dir /var/lib/tollgate"
     )]
     Restore(backup::Restore),
+    /// Make a new usage ledger in the place of one that was lost; open quota windows are closed
+    #[command(after_help = "Example:\n  tollgate new-ledger --data-dir /var/lib/tollgate")]
+    NewLedger(backup::Anew),
     /// Seal everything in a stopped data directory with a new master key
     #[command(
         after_help = "Examples:\n  tollgate rotate-master-key --data-dir /var/lib/tollgate\n  TOLLGATE_MASTER_KEY=… tollgate rotate-master-key --new-key-file new.key"
@@ -179,6 +182,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Check(check) => check::run(check.configured.load()?, check.output),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::NewLedger(anew) => anew.run(),
         Command::RotateMasterKey(rotate) => rotate.run(),
         Command::Version => output::print(&format!("tollgate {}", env!("CARGO_PKG_VERSION"))),
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::api::{Api, Key, Plan};
 use crate::harness::{
-    Gateway, alone, clear_of_midnight, on_directory, run, tollgate, wait_until, wrapped,
+    Gateway, alone, clear_of_midnight, on_directory, run, tell, tollgate, wait_until, wrapped,
 };
 use crate::http::get;
 use crate::load::{Load, Outcome};
@@ -289,4 +289,114 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
+}
+
+/// Everything below a directory that does not belong to this user.
+fn not_owned(dir: &Path, uid: u32, found: &mut Vec<PathBuf>) {
+    use std::os::unix::fs::MetadataExt;
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let told = path.symlink_metadata().unwrap();
+        if told.uid() != uid {
+            found.push(path.clone());
+        }
+        if told.is_dir() {
+            not_owned(&path, uid, found);
+        }
+    }
+}
+
+#[test]
+fn what_root_does_to_a_directory_stays_its_owners() {
+    const SERVICE: u32 = 54_321;
+    let mut stand = Stand::new(10);
+    let key = stand.plan.key("customer");
+    let data = stand.gateway.data_dir();
+    let backup = stand.back_up("good");
+    assert!(stand.gateway.stop().success());
+    let mut give = std::process::Command::new("chown");
+    let given = give.args(["-R", &SERVICE.to_string()]).arg(&data).output();
+    if !given.is_ok_and(|output| output.status.success()) {
+        tell(
+            "NOT RUN: what root does to a data directory stays its owner's: this user is not root",
+        );
+        return;
+    }
+    let owners = |after: &str| {
+        let mut others = Vec::new();
+        not_owned(&data, SERVICE, &mut others);
+        assert_eq!(others, Vec::<PathBuf>::new(), "after {after}");
+    };
+    std::fs::remove_file(data.join("lock")).unwrap();
+    assert!(on_directory(&data, &["rotate-master-key"]).0);
+    owners("rotate-master-key");
+    assert!(on_directory(&data, &["restore", shown(&backup), "--replace"]).0);
+    owners("restore");
+    assert!(std::fs::read_dir(&data).unwrap().count() > 5);
+    std::fs::remove_file(data.join("usage.db")).unwrap();
+    assert!(on_directory(&data, &["new-ledger", "--open-windows"]).0);
+    owners("new-ledger");
+    stand.gateway.start_again();
+    assert_eq!(stand.call(&key), 200);
+}
+
+#[test]
+fn a_backup_itself_is_not_served_and_its_name_may_end_with_a_slash() {
+    let mut stand = Stand::new(10);
+    let target = stand.beside("slash");
+    let words = ["backup", &format!("{}/", shown(&target))];
+    let (good, text) = on_directory(&stand.gateway.data_dir(), &words);
+    assert!(good, "{text}");
+    assert!(stand.gateway.stop().success());
+    for words in [&["serve"][..], &["rotate-master-key"], &["new-ledger"]] {
+        refused(&target, words, "tollgate restore");
+    }
+    assert!(!target.join("lock").exists());
+    assert!(
+        on_directory(
+            &stand.gateway.data_dir(),
+            &["restore", shown(&target), "--replace"]
+        )
+        .0
+    );
+}
+
+#[test]
+fn a_lost_ledger_is_not_begun_anew_by_itself() {
+    clear_of_midnight(Duration::from_secs(60));
+    let mut stand = Stand::new(3);
+    let key = stand.plan.key("customer");
+    assert_eq!([(); 4].map(|()| stand.call(&key)), [200, 200, 200, 429]);
+    let data = stand.gateway.data_dir();
+    refused(&data, &["new-ledger"], "in use by another process");
+    assert!(stand.gateway.stop().success());
+    refused(&data, &["new-ledger"], "usage.db is there");
+    let ledger = data.join("usage.db");
+    let whole = std::fs::read(&ledger).unwrap();
+    let refuses = |gateway: &Gateway| {
+        let (status, text) = run(&mut gateway.command());
+        assert!(
+            !status.success() && text.contains("tollgate new-ledger"),
+            "{text}"
+        );
+    };
+    std::fs::remove_file(&ledger).unwrap();
+    refuses(&stand.gateway);
+    std::fs::write(&ledger, "").unwrap();
+    refuses(&stand.gateway);
+    refused(&data, &["backup", shown(&stand.beside("none"))], "usage.db");
+    // One that was cut off before its windows were closed.
+    std::fs::write(&ledger, &whole).unwrap();
+    std::fs::write(data.join("ledger.unfinished"), "").unwrap();
+    refuses(&stand.gateway);
+    let (good, text) = on_directory(&data, &["new-ledger"]);
+    assert!(good && text.contains("1 open quota windows"), "{text}");
+    stand.gateway.start_again();
+    assert_eq!(stand.call(&key), 429);
+    assert!(stand.gateway.stop().success());
+    std::fs::remove_file(&ledger).unwrap();
+    let (good, text) = on_directory(&data, &["new-ledger", "--open-windows"]);
+    assert!(good && text.contains("given away again"), "{text}");
+    stand.gateway.start_again();
+    assert_eq!(stand.call(&key), 200);
 }

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::{Database, Fault, refused};
 use crate::directory::{
-    Directory, MASTER_KEY, NotWritten, make_private_directory, not_written, private, sync_directory,
+    Directory, MASTER_KEY, NotWritten, has_bytes, make_private_directory, not_written, private,
+    sync_directory,
 };
 use crate::ledger::{USAGE, rebuild};
 use crate::store::CONFIG;
@@ -36,7 +37,7 @@ pub(crate) const FILES: [&str; 4] = ["config.db", "usage.db", MASTER_KEY, CREDEN
 pub enum BackupError {
     #[error("{} exists already; give a name that is free", path.display())]
     Exists { path: PathBuf },
-    #[error("{} holds no config.db and usage.db: it is no data directory", path.display())]
+    #[error("{} does not hold both a config.db and a usage.db: it is no data directory, or one that lost its ledger", path.display())]
     NoDirectory { path: PathBuf },
     #[error(
         "the usage ledger is poisoned; restart the gateway, which rewrites it, and back up then"
@@ -99,11 +100,18 @@ pub fn backup(
     progress: &mut dyn FnMut(&str, u64, u64),
 ) -> Result<Backed, BackupError> {
     for name in ["config.db", "usage.db"] {
-        if !data_dir.join(name).is_file() {
+        let file = data_dir.join(name);
+        if let Err(source) = fs::metadata(&file)
+            && source.kind() == io::ErrorKind::PermissionDenied
+        {
+            return Err(OpenError::NotReadable { path: file, source }.into());
+        }
+        if !has_bytes(&file) {
             let path = data_dir.into();
             return Err(BackupError::NoDirectory { path });
         }
     }
+    let target: &Path = &target.components().collect::<PathBuf>(); // without a slash at its end
     let partial = partial_of(target);
     for path in [target, &partial] {
         if path.symlink_metadata().is_ok() {
@@ -122,6 +130,11 @@ pub fn backup(
         Err(OpenError::Locked { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    let parent = parent_of(target);
+    if !parent.is_dir() {
+        let source = io::Error::new(io::ErrorKind::NotFound, "there is no such directory");
+        return Err(not_written(parent)(source).into());
+    }
     make_private_directory(&partial).map_err(not_written(&partial))?;
     let made = copy_all(data_dir, &partial, now_ms, progress).and_then(|manifest| {
         fs::rename(&partial, target).map_err(not_written(target))?;

@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::StoreError;
+use crate::backup::MANIFEST;
+use crate::owner::Owner;
 use crate::vault::MasterKey;
 
 /// The file that holds the master key, unless it is kept elsewhere.
@@ -13,6 +15,8 @@ pub(crate) const MASTER_KEY: &str = "master.key";
 pub(crate) const LOCK: &str = "lock";
 /// There while a backup is restored into the directory.
 pub(crate) const RESTORE_MARKER: &str = "restore.unfinished";
+/// There while a lost ledger is replaced by a new one.
+pub(crate) const LEDGER_MARKER: &str = "ledger.unfinished";
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +25,9 @@ pub enum OpenError {
     NotADirectory { path: PathBuf },
     #[error("the data directory {} cannot be created: {source}", path.display())]
     NotCreated { path: PathBuf, source: io::Error },
-    #[error("the data directory is not writable ({}: {source})", path.display())]
+    #[error("the data directory is not writable ({}: {source}){}", path.display(), whose(source))]
     NotWritable { path: PathBuf, source: io::Error },
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {source}{}", path.display(), whose(source))]
     NotReadable { path: PathBuf, source: io::Error },
     #[error("the data directory {} is in use by {}", path.display(), holder(*pid))]
     Locked {
@@ -41,14 +45,18 @@ pub enum OpenError {
     Foreign { path: PathBuf },
     #[error("{} is damaged or not a database: {reason}", path.display())]
     Corrupt { path: PathBuf, reason: String },
-    #[error("the master key does not belong to {}", path.display())]
+    #[error("the master key does not belong to {}: its values are sealed with another one; set TOLLGATE_MASTER_KEY to that one, or unset it when that one is in the file master.key", path.display())]
     WrongMasterKey { path: PathBuf },
-    #[error("{} is missing, and without it the values in config.db cannot be opened", path.display())]
+    #[error("{} is missing, and without it the values in config.db cannot be opened; put it back, or set TOLLGATE_MASTER_KEY to what stood in it", path.display())]
     NoMasterKey { path: PathBuf },
     #[error("{} does not hold a master key (64 hexadecimal digits)", path.display())]
     BadMasterKey { path: PathBuf },
     #[error("{} was cut off while a backup was restored into it; restore again, with --replace (what was there before is in its before-restore-… directory)", path.display())]
     RestoreUnfinished { path: PathBuf },
+    #[error("{0} is a backup (it holds backup.json) and is not changed, so that it can be restored; make a data directory of it: tollgate restore {0} --data-dir DIR", path.display())]
+    IsABackup { path: PathBuf },
+    #[error("{} is missing, empty or not finished, and config.db has usage plans: nobody knows what was used of their quotas. Put the file back, restore a backup, or run `tollgate new-ledger`, which closes the windows that are open", path.display())]
+    LedgerLost { path: PathBuf },
     #[error("no random bytes for a master key: {0}")]
     Random(String),
     #[error("{} cannot be opened: {reason}", path.display())]
@@ -62,22 +70,39 @@ fn holder(pid: Option<u32>) -> String {
     )
 }
 
+/// What to do about a file that belongs to somebody else.
+fn whose(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; run this as the user whom the data directory belongs to"
+        }
+        _ => "",
+    }
+}
+
 /// A data directory that this process holds until the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
+    owner: Owner,
     /// Locked; the operating system unlocks it however the process ends.
     _lock: File,
 }
 
 impl Directory {
-    /// Makes the directory if it is absent (for its owner only) and locks it.
+    /// Makes the directory if it is absent (for its owner only) and locks it. A backup is refused.
     pub fn hold(path: &Path) -> Result<Self, OpenError> {
         create(path)?;
+        if path.join(MANIFEST).exists() {
+            return Err(OpenError::IsABackup { path: path.into() });
+        }
+        let owner = Owner::of(path).map_err(|source| OpenError::NotReadable {
+            path: path.into(),
+            source,
+        })?;
         let lock_path = path.join(LOCK);
-        let mut lock = private(OpenOptions::new().read(true).write(true).create(true))
-            .open(&lock_path)
-            .map_err(|source| OpenError::NotWritable {
+        let mut lock =
+            open_or_make(&lock_path, owner).map_err(|source| OpenError::NotWritable {
                 path: lock_path.clone(),
                 source,
             })?;
@@ -102,12 +127,18 @@ impl Directory {
         })?;
         Ok(Directory {
             path: path.into(),
+            owner,
             _lock: lock,
         })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whose the files in it are to be.
+    pub fn owner(&self) -> Owner {
+        self.owner
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -118,14 +149,17 @@ impl Directory {
     /// Also says whether it was there before.
     pub fn database(&self, name: &str) -> Result<(PathBuf, bool), OpenError> {
         let path = self.file(name);
-        let existed = fs::metadata(&path).is_ok_and(|file| file.len() > 0);
-        private(OpenOptions::new().read(true).write(true).create(true))
-            .open(&path)
-            .map_err(|source| OpenError::NotReadable {
-                path: path.clone(),
-                source,
-            })?;
+        let existed = has_bytes(&path);
+        self.make(name)?;
         Ok((path, existed))
+    }
+
+    /// Makes an empty file if there is none.
+    pub fn make(&self, name: &str) -> Result<(), OpenError> {
+        let path = self.file(name);
+        let made = open_or_make(&path, self.owner);
+        made.map(drop)
+            .map_err(|source| OpenError::NotReadable { path, source })
     }
 
     /// The key in `master.key`; a directory that holds nothing yet gets a new one.
@@ -152,8 +186,8 @@ impl Directory {
     pub fn write_master_key(&self, key: &MasterKey, name: &str) -> Result<(), OpenError> {
         let (path, aside) = (self.file(name), self.file("master.key.new"));
         let write = || -> io::Result<()> {
-            let mut file =
-                private(OpenOptions::new().write(true).create(true).truncate(true)).open(&aside)?;
+            remove(&aside)?; // what a crash left
+            let mut file = new_file(&aside, self.owner)?;
             file.write_all(key.to_hex().as_bytes())?;
             file.write_all(b"\n")?;
             file.sync_all()?;
@@ -216,6 +250,36 @@ fn create(path: &Path) -> Result<(), OpenError> {
             path: path.into(),
             source,
         })
+}
+
+/// Whether there is a file with something in it.
+pub(crate) fn has_bytes(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > 0)
+}
+
+/// A file that was not there, its owner's only.
+pub(crate) fn new_file(path: &Path, owner: Owner) -> io::Result<File> {
+    let file = private(OpenOptions::new().read(true).write(true).create_new(true)).open(path)?;
+    owner.give(&file)?;
+    Ok(file)
+}
+
+/// The file, made if it was not there. One that was there stays whose it is.
+fn open_or_make(path: &Path, owner: Owner) -> io::Result<File> {
+    match new_file(path, owner) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().read(true).write(true).open(path)
+        }
+        made => made,
+    }
+}
+
+/// Removes a file that may not be there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn private_directories() -> fs::DirBuilder {

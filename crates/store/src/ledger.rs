@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::OpenError;
 use crate::database::{Database, Fault, FaultKind, Schema};
-use crate::directory::Directory;
+use crate::directory::{Directory, LEDGER_MARKER, has_bytes};
 use crate::reader::Readers;
 
 use alive::AliveFile;
@@ -89,14 +89,20 @@ struct Shared {
 }
 
 impl Ledger {
-    /// Opens `usage.db`, rewritten first if it was poisoned. `expected` says that the directory has
-    /// served before, so that a missing ledger is worth a warning.
-    pub(crate) fn open(directory: Arc<Directory>, expected: bool) -> Result<Ledger, OpenError> {
+    /// Opens `usage.db`, rewritten first if it was poisoned. `must_exist` refuses to begin a new one:
+    /// there are quotas, and what was used of them stood in the one that is lost.
+    pub(crate) fn open(directory: Arc<Directory>, must_exist: bool) -> Result<Ledger, OpenError> {
         rebuild::rebuild_if_poisoned(&directory)?;
-        let (path, existed) = directory.database("usage.db")?;
-        if expected && !existed {
-            tracing::warn!(path = %path.display(), "the usage ledger is missing and begins anew: all quotas are whole again");
+        let is_lost = || {
+            let unfinished = directory.file(LEDGER_MARKER).exists();
+            unfinished || !has_bytes(&directory.file("usage.db"))
+        };
+        if must_exist && is_lost() {
+            let path = directory.file("usage.db");
+            return Err(OpenError::LedgerLost { path });
         }
+        let (path, existed) = directory.database("usage.db")?;
+        directory.make("usage.alive")?;
         let writer = open_writer(&path)?;
         let alive = directory.file("usage.alive");
         let (stamp, last_stamp) =

@@ -44,6 +44,8 @@ mod extension;
 mod feed;
 pub mod ledger;
 mod name_prefix;
+mod new_ledger;
+mod owner;
 mod plan_key;
 mod reader;
 mod restore;
@@ -66,6 +68,7 @@ pub use ledger::{
     AccountRow, Alive, DayUsage, FlushDesk, FlushRequest, FlushRequests, KeyUsage, LastStamp,
     Ledger, LedgerBatch, LedgerError, LedgerWriter, UsageListed, UsagePage, UsedRow,
 };
+pub use new_ledger::{NewLedger, NewLedgerError, new_ledger};
 pub use reader::{Listed, Page, Reader};
 pub use restore::{RestoreError, RestoreOptions, Restored, Windows, restore};
 pub use rotation::{RotateError, Rotated, rotate_master_key};

@@ -9,24 +9,25 @@
 //! had lived until now.
 
 mod aside;
-mod closing;
+pub(crate) mod closing;
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use self::aside::Aside;
-use self::closing::close_windows;
+use self::closing::{NotClosed, close_windows};
 use crate::backup::{self, MANIFEST};
 use crate::directory::{
-    Directory, LOCK, MASTER_KEY, NotWritten, RESTORE_MARKER, make_private_directory, not_written,
-    private, sync_directory,
+    Directory, LOCK, MASTER_KEY, NotWritten, RESTORE_MARKER, make_private_directory, new_file,
+    not_written, sync_directory,
 };
+use crate::owner::Owner;
 use crate::vault::Vault;
 use crate::{
-    Alive, KeyKept, LedgerError, Manifest, MasterKey, OpenError, Store, StoreError, StoreOptions,
-    boot,
+    Alive, KeyKept, LedgerError, LedgerWriter, Manifest, MasterKey, OpenError, Store, StoreError,
+    StoreOptions, boot,
 };
 
 /// Where the files are prepared, in the data directory.
@@ -63,6 +64,8 @@ pub enum RestoreError {
     Store(#[from] StoreError),
     #[error("the open windows cannot be closed: {0}")]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    NotClosed(#[from] NotClosed),
     #[error(transparent)]
     NotWritten(#[from] NotWritten),
     #[error(
@@ -133,7 +136,7 @@ pub fn restore(
     };
     let staging = directory.file(STAGING);
     remove_tree(&staging).map_err(unfinished)?;
-    let prepared = prepare(from, &manifest, &staging, options);
+    let prepared = prepare(from, &manifest, &staging, directory.owner(), options);
     if prepared.is_err() {
         // The room is the gateway's again; the error tells why there is no restore.
         let _ = remove_tree(&staging);
@@ -284,14 +287,17 @@ fn prepare(
     from: &Path,
     manifest: &Manifest,
     staging: &Path,
+    owner: Owner,
     options: &RestoreOptions,
 ) -> Result<u64, RestoreError> {
-    make_private_directory(staging).map_err(not_written(staging))?;
+    make_private_directory(staging)
+        .and_then(|()| owner.give_directory(staging))
+        .map_err(not_written(staging))?;
     for file in &manifest.files {
         let to = staging.join(&file.name);
         let copy = || -> io::Result<()> {
             let mut source = File::open(from.join(&file.name))?;
-            let mut target = private(OpenOptions::new().write(true).create_new(true)).open(&to)?;
+            let mut target = new_file(&to, owner)?;
             let mut buffer = vec![0; COPIED_AT_ONCE];
             loop {
                 let read = source.read(&mut buffer)?;
@@ -322,13 +328,22 @@ fn prepare(
         Windows::Close => close_windows(&store, &mut writer, options.now_ms)?,
         Windows::Keep => 0,
     };
+    stamp_as_crashed(&mut writer, staging, options.now_ms)?;
+    Ok(closed)
+}
+
+/// Throttles begin as if a process had lived until now and crashed.
+pub(crate) fn stamp_as_crashed(
+    writer: &mut LedgerWriter,
+    directory: &Path,
+    now_ms: i64,
+) -> Result<(), NotWritten> {
     let alive = Alive {
-        until_wall_ms: options.now_ms,
+        until_wall_ms: now_ms,
         until_boot_ms: boot::boot_ms(),
         boot_id: boot::boot_id(),
         is_settled: false,
     };
-    let stamp = staging.join("usage.alive");
-    writer.say_alive(&alive).map_err(not_written(&stamp))?;
-    Ok(closed)
+    let stamp = directory.join("usage.alive");
+    writer.say_alive(&alive).map_err(not_written(&stamp))
 }

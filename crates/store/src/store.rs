@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tollgate_entity::UsagePlan;
+
 use crate::database::{Database, Fault, Schema};
 use crate::directory::Directory;
 use crate::feed::{Adoption, Exchange};
 use crate::reader::Readers;
 use crate::rotation;
 use crate::vault::{Digester, MasterKey, Vault};
-use crate::{Audit, Feed, Ledger, OpenError, Reader, StoreError, Transaction};
+use crate::{Audit, Document, Feed, Ledger, OpenError, Reader, StoreError, Transaction};
 
 /// `config.db`: "TGcf" as an SQLite application id.
 pub(crate) const CONFIG: Schema = Schema {
@@ -42,6 +44,13 @@ impl Default for StoreOptions {
     }
 }
 
+/// What becomes of a directory with usage plans whose ledger is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfLost {
+    Refuse,
+    Begin,
+}
+
 /// The open data directory. Clones share it; it is given up when the last one is dropped.
 #[derive(Clone)]
 pub struct Store(Arc<Shared>);
@@ -61,7 +70,15 @@ struct Shared {
 impl Store {
     /// Opens a data directory, making what is missing and holding it against other processes.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Store, OpenError> {
-        let directory = Arc::new(Directory::hold(path)?);
+        Store::open_held(Arc::new(Directory::hold(path)?), options, IfLost::Refuse)
+    }
+
+    /// Opens a directory that is held already.
+    pub(crate) fn open_held(
+        directory: Arc<Directory>,
+        options: StoreOptions,
+        if_lost: IfLost,
+    ) -> Result<Store, OpenError> {
         directory.refuse_unfinished()?;
         let (config, existed) = directory.database("config.db")?;
         let master_key = match options.master_key {
@@ -71,9 +88,10 @@ impl Store {
         };
         let writer = Database::open(&config, &CONFIG)?;
         let vault = open_vault(&writer, &master_key, &config)?;
-        let ledger = Ledger::open(directory.clone(), existed)?;
+        let must_exist = if_lost == IfLost::Refuse && has_plans(&writer, &config)?;
+        let ledger = Ledger::open(directory.clone(), must_exist)?;
         directory.sync().map_err(|source| OpenError::NotWritable {
-            path: path.into(),
+            path: directory.path().into(),
             source,
         })?;
         Ok(Store(Arc::new(Shared {
@@ -217,6 +235,13 @@ pub(crate) async fn off_the_runtime<R: Send + 'static>(
             Err(_) => None,
         },
     }
+}
+
+/// Whether there is a plan, so that something may have been counted.
+pub(crate) fn has_plans(database: &Database, path: &Path) -> Result<bool, OpenError> {
+    let sql = "SELECT 1 FROM document WHERE kind = ?1";
+    let found = database.exists(sql, (<UsagePlan as Document>::KIND,));
+    found.map_err(|fault| crate::database::refused(path, fault))
 }
 
 /// The vault of a master key. The first one leaves its mark in the file; any other is refused from then on.

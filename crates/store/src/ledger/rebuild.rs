@@ -11,7 +11,7 @@ use std::path::Path;
 
 use crate::OpenError;
 use crate::database::{Database, refused};
-use crate::directory::Directory;
+use crate::directory::{Directory, new_file, remove};
 
 pub(crate) const MARKER: &str = "usage.db.poisoned";
 const REBUILDING: &str = "usage.db.rebuilding";
@@ -60,6 +60,7 @@ fn rewrite(directory: &Directory, usage: &Path) -> Result<(), OpenError> {
         source,
     };
     remove(&aside).map_err(failed)?;
+    new_file(&aside, directory.owner()).map_err(failed)?;
     let target = aside.to_str().ok_or_else(|| OpenError::Database {
         path: usage.into(),
         reason: "it can only be rewritten under a path that is UTF-8".into(),
@@ -87,11 +88,4 @@ fn move_into_place(directory: &Directory, usage: &Path) -> io::Result<()> {
     directory.sync()?;
     remove(&directory.file(MARKER))?;
     directory.sync()
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -91,7 +91,9 @@ impl Aside {
         });
         let aside = directory.file(&self.name);
         if !names.is_empty() && !aside.is_dir() {
-            make_private_directory(&aside).map_err(not_written(&aside))?;
+            make_private_directory(&aside)
+                .and_then(|()| directory.owner().give_directory(&aside))
+                .map_err(not_written(&aside))?;
             directory.sync().map_err(not_written(&aside))?;
         }
         for name in &names {
@@ -121,6 +123,7 @@ impl Aside {
                 .truncate(is_first)
                 .append(!is_first);
             let mut file: File = private(&mut options).open(&path)?;
+            directory.owner().give(&file)?;
             file.write_all(format!("{line}\n").as_bytes())?;
             file.sync_all()?;
             directory.sync()

@@ -1,4 +1,4 @@
-//! Gives away what is left of the quota windows that are open when a backup is restored.
+//! Gives away what is left of the quota windows that are open, when nobody knows what was used of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,11 +6,19 @@ use std::sync::Arc;
 use tollgate_entity::usage::Window;
 use tollgate_entity::{QuotaSettings, UsagePlan};
 
-use super::RestoreError;
-use crate::{AccountRow, LedgerBatch, LedgerWriter, Store};
+use crate::{AccountRow, LedgerBatch, LedgerError, LedgerWriter, Store, StoreError};
 
 /// Rows written at a time.
 const BATCH_ROWS: usize = 1000;
+
+/// Why windows are not closed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotClosed {
+    #[error("the plans and keys cannot be read: {0}")]
+    Store(#[from] StoreError),
+    #[error("the open windows cannot be closed: {0}")]
+    Ledger(#[from] LedgerError),
+}
 
 /// A window that is open, and what it is worth.
 #[derive(Clone, Copy)]
@@ -28,16 +36,16 @@ fn open_window(quota: &QuotaSettings, day: i32) -> Option<Open> {
 
 /// Gives away whatever is left of the windows that are open, for every key of every plan with a
 /// quota and for every key that ever was in one.
-pub(super) fn close_windows(
+pub(crate) fn close_windows(
     store: &Store,
     writer: &mut LedgerWriter,
     now_ms: i64,
-) -> Result<u64, RestoreError> {
+) -> Result<u64, NotClosed> {
     const DAY_MS: i64 = 86_400_000;
     let today = i32::try_from(now_ms.div_euclid(DAY_MS)).unwrap_or(i32::MAX);
     let mut quotas: HashMap<Arc<str>, Open> = HashMap::new();
     let mut limits: HashMap<(Arc<str>, String), u64> = HashMap::new();
-    store.read_blocking(|reader| {
+    store.read_blocking::<_, StoreError>(|reader| {
         for plan in reader.list::<UsagePlan>("")? {
             let open = plan
                 .quota
