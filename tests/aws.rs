@@ -405,6 +405,9 @@ fn compatibility() -> String {
     for operation in sorted {
         let note = DIFFERS.iter().find(|(name, _)| *name == operation.name);
         let state = match (operation.handler.is_some(), note) {
+            (false, None) if !operation.reason.is_empty() => {
+                format!("answers 501: {}", operation.reason)
+            }
             (false, None) => "absent".to_owned(),
             (true, None) => "supported".to_owned(),
             (true, Some((_, note))) => format!("differs: {note}"),

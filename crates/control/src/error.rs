@@ -28,6 +28,9 @@ pub enum Error {
     /// An operation of AWS's model that Tollgate does not have (its name).
     #[error("The operation {0} is not implemented.")]
     NotImplemented(&'static str),
+    /// The same for one that will not come, with the reason.
+    #[error("The operation {0} is not implemented: {1}.")]
+    Senseless(&'static str, &'static str),
     /// Neither AWS nor Tollgate has such a call.
     #[error("There is no operation {0}.")]
     UnknownOperation(String),
@@ -90,7 +93,9 @@ impl Error {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailableException",
             ),
-            Self::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "NotImplementedException"),
+            Self::NotImplemented(_) | Self::Senseless(..) => {
+                (StatusCode::NOT_IMPLEMENTED, "NotImplementedException")
+            }
             Self::UnknownOperation(_) => (StatusCode::NOT_FOUND, "UnknownOperationException"),
             Self::Validation(_) => (StatusCode::BAD_REQUEST, "ValidationException"),
             Self::Serialization(_) => (StatusCode::BAD_REQUEST, "SerializationException"),

@@ -35,6 +35,8 @@ pub struct Operation {
     pub importing: bool,
     /// None where AWS has the operation and Tollgate does not.
     pub handler: Option<fn() -> MethodRouter<Control>>,
+    /// Why there is no handler, where there will not be one; empty otherwise.
+    pub reason: &'static str,
 }
 
 /// An operation that is there.
@@ -52,6 +54,7 @@ const fn op(
         status,
         importing: false,
         handler: Some(handler),
+        reason: "",
     }
 }
 
@@ -64,6 +67,26 @@ const fn absent(name: &'static str, method: Method, path: &'static str, status: 
         status,
         importing: false,
         handler: None,
+        reason: "",
+    }
+}
+
+/// An operation that makes no sense on one's own machine: calling it answers 501 and says why.
+const fn senseless(
+    name: &'static str,
+    method: Method,
+    path: &'static str,
+    status: u16,
+    reason: &'static str,
+) -> Operation {
+    Operation {
+        name,
+        method,
+        path,
+        status,
+        importing: false,
+        handler: None,
+        reason,
     }
 }
 
@@ -160,7 +183,7 @@ pub static OPERATIONS: &[Operation] = &[
     absent("FlushStageAuthorizersCache", DELETE, "/restapis/{restapi_id}/stages/{stage_name}/cache/authorizers", 202),
     absent("FlushStageCache", DELETE, "/restapis/{restapi_id}/stages/{stage_name}/cache/data", 202),
     absent("GetExport", GET, "/restapis/{restapi_id}/stages/{stage_name}/exports/{export_type}", 200),
-    absent("GetSdk", GET, "/restapis/{restapi_id}/stages/{stage_name}/sdks/{sdk_type}", 200),
+    senseless("GetSdk", GET, "/restapis/{restapi_id}/stages/{stage_name}/sdks/{sdk_type}", 200, "generators of client code are programs of their own; GetExport gives them the OpenAPI definition they read"),
 
     // Models
     absent("CreateModel", POST, "/restapis/{restapi_id}/models", 201),
@@ -183,7 +206,7 @@ pub static OPERATIONS: &[Operation] = &[
     absent("GetAuthorizer", GET, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 200),
     absent("UpdateAuthorizer", PATCH, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 200),
     absent("DeleteAuthorizer", DELETE, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 202),
-    absent("TestInvokeAuthorizer", POST, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 200),
+    senseless("TestInvokeAuthorizer", POST, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 200, "authorizers are stored and not enforced yet, so there is no decision to test; a call to a method that uses one answers 500"),
 
     // Gateway responses
     absent("GetGatewayResponses", GET, "/restapis/{restapi_id}/gatewayresponses", 200),
@@ -276,7 +299,10 @@ async fn dispatch(rows: Rows, mut request: Request) -> Response {
     }
     let mut response = match handler {
         Some(handler) => succeed(handler.clone().oneshot(request).await, operation),
-        None => Error::NotImplemented(operation.name).into_response(),
+        None if operation.reason.is_empty() => {
+            Error::NotImplemented(operation.name).into_response()
+        }
+        None => Error::Senseless(operation.name, operation.reason).into_response(),
     };
     response
         .extensions_mut()
