@@ -244,6 +244,8 @@ fn control(config: &Config, store: &Store) -> Control {
         region: config.region.clone(),
         account_id: config.account_id.clone(),
         auth: config.auth,
+        tls: config.control_tls_certificate.is_some(),
+        ..ControlSettings::default()
     };
     Control::new(store.clone(), settings, now)
 }

@@ -44,6 +44,9 @@ pub enum Error {
     MissingAuthenticationToken,
     #[error("The security token included in the request is invalid.")]
     UnrecognizedClient,
+    /// The console's cookie names no session, or one that is over.
+    #[error("Your session has ended. Sign in again.")]
+    SessionExpired,
     #[error("{0}")]
     InvalidSignature(String),
     #[error("{0}")]
@@ -103,6 +106,7 @@ impl Error {
                 (StatusCode::FORBIDDEN, "MissingAuthenticationTokenException")
             }
             Self::UnrecognizedClient => (StatusCode::FORBIDDEN, "UnrecognizedClientException"),
+            Self::SessionExpired => (StatusCode::UNAUTHORIZED, "UnauthorizedException"),
             Self::InvalidSignature(_) => (StatusCode::FORBIDDEN, "InvalidSignatureException"),
             Self::IncompleteSignature(_) => (StatusCode::FORBIDDEN, "IncompleteSignatureException"),
             Self::AccessDenied(_) => (StatusCode::FORBIDDEN, "AccessDeniedException"),

@@ -20,6 +20,7 @@ mod mapping;
 pub mod method;
 pub mod method_response;
 pub mod model;
+pub mod native;
 pub mod operations;
 pub mod page;
 pub mod patch;
@@ -46,7 +47,9 @@ use tokio::sync::Semaphore;
 use tollgate_entity::Timestamp;
 use tollgate_store::Store;
 
+use auth::session::{SessionLimits, Sessions};
 pub use error::Error;
+use native::data_plane::DataPlane;
 pub use operations::{OPERATIONS, Operation};
 
 /// What an operator chose about the control plane.
@@ -58,6 +61,10 @@ pub struct ControlSettings {
     pub account_id: String,
     /// Whether calls must be signed; without it only loopback callers are answered.
     pub auth: bool,
+    /// How long the console's sessions last.
+    pub sessions: SessionLimits,
+    /// Whether the control plane is served over TLS, so that the console's cookie is for TLS only.
+    pub tls: bool,
 }
 
 impl Default for ControlSettings {
@@ -66,6 +73,8 @@ impl Default for ControlSettings {
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
             auth: true,
+            sessions: SessionLimits::default(),
+            tls: false,
         }
     }
 }
@@ -77,6 +86,8 @@ pub struct Control {
     pub settings: Arc<ControlSettings>,
     /// Bytes that bodies may still take, see `auth::BODIES_BYTES_MAX`.
     bodies: Arc<Semaphore>,
+    sessions: Arc<Sessions>,
+    data_plane: Option<Arc<dyn DataPlane>>,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -91,7 +102,17 @@ impl Control {
             store,
             settings: Arc::new(settings),
             bodies: Arc::new(Semaphore::new(auth::BODIES_BYTES_MAX)),
+            sessions: Arc::default(),
+            data_plane: None,
             now: Arc::new(now),
+        }
+    }
+
+    /// With the data plane that runs in this process, for the calls that look into it.
+    pub fn with_data_plane(self, data_plane: Arc<dyn DataPlane>) -> Self {
+        Self {
+            data_plane: Some(data_plane),
+            ..self
         }
     }
 
@@ -116,16 +137,24 @@ impl FromRequestParts<Control> for Control {
 /// AWS's operations, ready to be served. Callers' addresses come from the requests' `ConnectInfo<SocketAddr>`;
 /// the `&'static Operation` that was called is an extension of the response (for metrics).
 pub fn router(control: Control) -> Router {
-    behind_authentication(operations::routes(&control), control)
+    let open = traced(native::session::routes(&control), &control);
+    open.merge(behind_authentication(operations::routes(&control), control))
 }
 
 /// Puts any routes behind the control plane's authentication, request ids and log lines.
 pub fn behind_authentication(routes: Router, control: Control) -> Router {
-    routes
+    let guarded = routes
         .layer(axum::extract::DefaultBodyLimit::disable()) // `auth` has read the body, bounded, before
         .layer(middleware::from_fn_with_state(
             control.clone(),
             auth::authenticate,
-        ))
-        .layer(middleware::from_fn_with_state(control, trace::trace))
+        ));
+    traced(guarded, &control)
+}
+
+fn traced(routes: Router, control: &Control) -> Router {
+    routes.layer(middleware::from_fn_with_state(
+        control.clone(),
+        trace::trace,
+    ))
 }

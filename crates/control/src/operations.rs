@@ -15,6 +15,7 @@ use tower::ServiceExt;
 use crate::Control;
 use crate::error::Error;
 use crate::extract::{Caller, Query};
+use crate::native::NATIVE;
 use crate::{account, api_key, tags, usage, usage_plan, usage_plan_key};
 use crate::{
     deployment, integration, integration_response, method, method_response, model, resource,
@@ -40,7 +41,7 @@ pub struct Operation {
 }
 
 /// An operation that is there.
-const fn op(
+pub(crate) const fn op(
     name: &'static str,
     method: Method,
     path: &'static str,
@@ -97,11 +98,11 @@ impl Operation {
     }
 }
 
-const GET: Method = Method::GET;
+pub(crate) const GET: Method = Method::GET;
 const PUT: Method = Method::PUT;
-const POST: Method = Method::POST;
+pub(crate) const POST: Method = Method::POST;
 const PATCH: Method = Method::PATCH;
-const DELETE: Method = Method::DELETE;
+pub(crate) const DELETE: Method = Method::DELETE;
 
 /// All operations of AWS's model of 2015-07-09.
 #[rustfmt::skip]
@@ -269,10 +270,10 @@ type Row = (&'static Operation, Option<MethodRouter>);
 /// The operations of one path.
 type Rows = Arc<[Row]>;
 
-/// Routes every path of the table; what no row knows is answered 404.
+/// Routes every path of this table and of Tollgate's own; what no row knows is answered 404.
 pub(crate) fn routes(control: &Control) -> Router {
     let mut paths: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter().chain(NATIVE) {
         let handler = operation
             .handler
             .map(|handler| handler().with_state(control.clone()));

@@ -43,7 +43,10 @@ pub async fn trace(State(control): State<Control>, mut request: Request, next: N
     if let Some(Detail(detail)) = response.extensions().get::<Detail>() {
         tracing::error!(request_id, operation, detail, "a call failed");
     }
-    if response.status() == StatusCode::FORBIDDEN {
+    if matches!(
+        response.status(),
+        StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED
+    ) {
         // Only strangers are answered so, and they must not fill the log.
         tracing::debug!(request_id, source_ip, %method, status, "a call was refused");
     } else {

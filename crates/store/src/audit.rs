@@ -28,6 +28,17 @@ pub struct AuditRow {
     pub audit: Audit,
 }
 
+/// Which rows are wanted; an absent member accepts every row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AuditFilter {
+    /// Whole.
+    pub who: Option<String>,
+    /// Whole.
+    pub operation: Option<String>,
+    /// Anywhere in what was asked for, in any case of ASCII letters.
+    pub text: Option<String>,
+}
+
 impl Audit {
     /// Appends the row and returns its number.
     pub(crate) fn write(&self, database: &Database) -> Result<u64, StoreError> {
@@ -50,12 +61,28 @@ impl Audit {
 impl Reader<'_> {
     /// The audit log, one page.
     pub fn audit(&self, page: &Page) -> Result<Listed<AuditRow>, StoreError> {
+        self.audit_matching(page, &AuditFilter::default())
+    }
+
+    /// The rows of the audit log that a filter accepts, one page. It looks at every row until the page is full.
+    pub fn audit_matching(
+        &self,
+        page: &Page,
+        filter: &AuditFilter,
+    ) -> Result<Listed<AuditRow>, StoreError> {
         let (past, order, from) = page.in_sql();
         let sql = format!(
             "SELECT seq, at, who, operation, request_id, source_ip, what FROM audit
-             WHERE seq {past} ?1 ORDER BY seq {order} LIMIT ?2"
+             WHERE seq {past} ?1 AND (?3 IS NULL OR who = ?3) AND (?4 IS NULL OR operation = ?4)
+             AND (?5 IS NULL OR instr(lower(what), lower(?5)) > 0) ORDER BY seq {order} LIMIT ?2"
         );
-        let rows = self.database.all(&sql, (from, page.rows()), |row| {
+        let AuditFilter {
+            who,
+            operation,
+            text,
+        } = filter;
+        let given = (from, page.rows(), who, operation, text);
+        let rows = self.database.all(&sql, given, |row| {
             let row = audit_row(row)?;
             Ok((row.seq, row))
         })?;

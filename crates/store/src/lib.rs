@@ -58,7 +58,7 @@ mod vault;
 
 pub use access_key::{AccessKey, AccessKeyRow};
 pub use api_key::KeyRow;
-pub use audit::{Audit, AuditRow};
+pub use audit::{Audit, AuditFilter, AuditRow};
 pub use backup::{Backed, BackupError, KeyKept, Manifest, backup};
 pub use directory::{NotWritten, OpenError};
 pub use document::Document;

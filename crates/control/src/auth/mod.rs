@@ -1,6 +1,7 @@
-//! Who is calling: an AWS signature, or nobody on a gateway that listens on loopback only.
+//! Who is calling: an AWS signature, a console's session, or nobody on a gateway that listens on loopback only.
 
 pub mod local;
+pub mod session;
 pub mod sigv4;
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,6 +30,14 @@ pub const BODIES_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Seconds that a call waits for its share of them.
 pub const BODIES_WAIT_S_MAX: u64 = 10;
 
+/// How a caller shows who it is.
+enum Proof {
+    /// By a signature over the whole call, to be checked when the body is there.
+    Signed(sigv4::Claim, AccessKey),
+    /// By a session, or not at all where nobody need.
+    Given(String),
+}
+
 /// The layer every call passes: finds out who calls, reads the body, lets nobody else through.
 pub async fn authenticate(
     State(control): State<Control>,
@@ -36,21 +45,24 @@ pub async fn authenticate(
     next: Next,
 ) -> Result<Response, Error> {
     let (mut parts, body) = request.into_parts();
-    let signed = if control.settings.auth {
+    let proof = if !control.settings.auth {
+        local::check(&parts.headers)?;
+        Proof::Given("anonymous".to_owned())
+    } else if !parts.headers.contains_key(AUTHORIZATION) && session::has_cookie(&parts.headers) {
+        let limits = control.settings.sessions;
+        Proof::Given(control.sessions.check(&parts, control.now(), limits)?)
+    } else {
         let claim = sigv4::claim(&parts, control.now())?;
         let key = look_up(&control, &claim, &parts).await?;
-        Some((claim, key))
-    } else {
-        local::check(&parts.headers)?;
-        None
+        Proof::Signed(claim, key)
     };
     let (bytes, _share) = read(&control, &parts, body).await?;
-    let who = match signed {
-        Some((claim, key)) => {
+    let who = match proof {
+        Proof::Signed(claim, key) => {
             claim.fits(&parts, &bytes, key.secret.expose())?;
             key.id
         }
-        None => "anonymous".to_owned(),
+        Proof::Given(who) => who,
     };
     if let Some(caller) = parts.extensions.get_mut::<Caller>() {
         caller.who = who;
