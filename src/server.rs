@@ -5,11 +5,14 @@ mod data_plane;
 pub mod first_key;
 pub mod health;
 mod listen;
+mod live;
+mod looking_in;
 mod patient;
 mod signals;
 pub mod tls;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -24,6 +27,8 @@ use crate::cli::failed::Failed;
 use crate::config::{Config, KeyReveal, Loaded};
 use crate::telemetry;
 use health::{Health, Life, Phase};
+use live::LiveBook;
+use looking_in::LookingIn;
 use signals::EndSignals;
 
 /// Threads of the control plane; its database work has threads of its own.
@@ -114,7 +119,15 @@ impl Server {
             metrics_token: config.metrics_token.clone(),
             certificates: certificates.clone(),
         };
-        let router = health::router(health, control(config, &store));
+        let book = LiveBook::new(data_plane.figures());
+        let looking_in = LookingIn {
+            book: book.clone(),
+            figures: data_plane.figures(),
+            address: addresses.data_plane,
+            now,
+        };
+        let control = control(config, &store).with_data_plane(Arc::new(looking_in));
+        let router = health::router(health, control);
         let limits = control_plane::Limits {
             connections_max: usize::try_from(config.control_connections_max).unwrap_or(usize::MAX),
             tls_handshake_timeout: Duration::from_millis(config.tls_handshake_timeout_ms),
@@ -128,6 +141,7 @@ impl Server {
         let listener = listener.map_err(|error| Failed::Failed(error.to_string()))?;
         let control = runtime.spawn(control_plane::serve(listener, tls, router, limits, stopped));
         certificates.follow(&runtime);
+        runtime.spawn(book.keep(now));
         runtime.spawn(give_back());
         life.set(Phase::Serving);
         if let Some(address) = addresses.tls {

@@ -7,6 +7,7 @@ pub mod check;
 pub mod client;
 pub mod credentials;
 pub mod endpoint;
+pub mod explain;
 pub mod failed;
 pub mod import;
 pub mod nearest;
@@ -73,6 +74,8 @@ enum Command {
         after_help = "Example:\n  tollgate usage free --key alice --from 2026-01-01 --to 2026-01-31"
     )]
     Usage(usage::Usage),
+    /// Tell why a call would pass or be refused now: its key, its plan, and what each limit says
+    Explain(explain::Explain),
     /// Import API keys from a CSV file in AWS's format
     #[command(after_help = "Example:\n  tollgate import keys.csv --fail-on-warnings")]
     Import(import::Import),
@@ -178,6 +181,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Keys(keys) => wait(keys.run()),
         Command::Plans(plans) => wait(plans.run()),
         Command::Usage(usage) => wait(usage.run()),
+        Command::Explain(explain) => wait(explain.run()),
         Command::Import(import) => wait(import.run()),
         Command::Check(check) => check::run(check.configured.load()?, check.output),
         Command::Backup(backup) => backup.run(),

@@ -23,6 +23,7 @@ mod http2_client;
 mod import;
 mod lifecycle;
 mod load;
+mod native;
 mod power_cut;
 mod program;
 mod rotation;

@@ -15,6 +15,17 @@ pub enum Period {
     Month,
 }
 
+impl Period {
+    /// As usage plans spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Period::Day => "DAY",
+            Period::Week => "WEEK",
+            Period::Month => "MONTH",
+        }
+    }
+}
+
 /// The days a quota holds for: `start` is the first, `end` the first that no longer belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {

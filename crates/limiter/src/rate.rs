@@ -68,6 +68,14 @@ impl Rate {
         self.capacity / self.interval
     }
 
+    /// Requests per second; of a rate that admits nothing, 0.
+    pub fn per_s(self) -> f64 {
+        match self.capacity < self.interval {
+            true => 0.0,
+            false => Ticks::PER_S as f64 / self.interval as f64,
+        }
+    }
+
     /// What a bucket that is full again at `tat` becomes when a request is admitted at `now`; otherwise the ticks
     /// until one can be, `None` if never.
     pub(crate) fn step(self, tat: u64, now: Ticks) -> Result<u64, Option<u64>> {

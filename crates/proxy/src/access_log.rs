@@ -15,7 +15,7 @@ use http::{HeaderValue, Method, Response, Version};
 pub(crate) use self::writer::common_log_time;
 pub use self::writer::{AccessLog, Target};
 use crate::body::Body;
-use crate::gateway_response::Row;
+use crate::gateway_response::{Reason, Row};
 use crate::invocation::Invocation;
 use crate::metrics::{Metrics, Outcome};
 
@@ -188,6 +188,12 @@ impl Drop for Entry {
             });
         }
         metrics.count(*worker, self.call.refused, latency);
+        if let Some(key) = &self.call.api_key_id {
+            let reason = self.call.refused.map(Reason::row);
+            let limited = reason.is_some_and(|row| row.status == 429);
+            let recent = metrics.recent_keys(*worker);
+            recent.note(key, limited, self.call.received_ms);
+        }
         if let Some(stage) = &self.call.stage {
             stage.stats.count(*worker, self.outcome());
         }

@@ -7,8 +7,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use smallvec::SmallVec;
-use tollgate_limiter::{Counter, Counters, RateId, RateTable, Slot, Start, Throttle, admit};
+use tollgate_limiter::{Counter, Counters, RateId, RateTable, Slot, Start, Throttle, Ticks, admit};
 
+use crate::explain::LimitNow;
 use crate::gateway_response::Refused;
 use crate::rate_limit_headers::{QuotaLeft, RateLimits, ThrottleLeft};
 use crate::snapshot::{MethodThrottle, Plan, PlanQuota, SharedThrottle};
@@ -16,7 +17,7 @@ use crate::time::Now;
 use crate::usage::WriterHandle;
 
 /// What a caller is told whom no wait would help: a rate or burst of 0.
-const NEVER: Duration = Duration::from_secs(86_400);
+pub const NEVER: Duration = Duration::from_secs(86_400);
 /// When a call may be tried again after the ledger's disk failed: not before somebody has looked at it.
 pub const FAILED_RETRY_AFTER: Duration = Duration::from_secs(60);
 
@@ -137,6 +138,24 @@ impl Limiter {
         RateLimits {
             throttle: self.throttle_left(keyed.plan, counter, now),
             quota,
+        }
+    }
+
+    /// What the method throttle of a plan says to the key of this counter; no bucket is made by looking.
+    pub fn method_throttle_now(
+        &self,
+        name: &'static str,
+        slot: Slot,
+        method: &MethodThrottle,
+        now: Ticks,
+    ) -> LimitNow {
+        let buckets = self.method_buckets.buckets.pin();
+        match buckets.get(&(slot, method.number)) {
+            Some(bucket) => self.throttle_now(name, bucket, method.rate, now),
+            None => {
+                let unused = Throttle::new(self.method_buckets.start(slot));
+                self.throttle_now(name, &unused, method.rate, now)
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod book;
 mod build;
 mod decide;
 mod deployed;
+pub mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod gateway_response;
@@ -23,6 +24,7 @@ mod metrics;
 pub mod net;
 mod rate_limit_headers;
 mod rates;
+mod recent_keys;
 mod route;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -34,6 +36,8 @@ mod usage;
 mod waiting;
 mod working;
 
+pub use metrics::Totals;
+pub use recent_keys::Busy;
 pub use start::{DataPlane, DataPlaneFigures, Settings, StartError};
 pub use waiting::WaitLimits;
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::gateway_response::{Reason, TABLE};
+use crate::recent_keys::RecentKeys;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,24 @@ struct Worker {
     clients: Clients,
     upstream: UpstreamStats,
     log_lines_dropped: AtomicU64,
+    recent_keys: RecentKeys,
+}
+
+/// Calls since the start, by how they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Let through and answered below 500.
+    pub answered: u64,
+    /// Answered with 5xx, cut, or given up by the client.
+    pub failed: u64,
+    /// Refused with 403.
+    pub forbidden: u64,
+    /// Refused with 429.
+    pub limited: u64,
+    /// Refused for other reasons.
+    pub refused: u64,
+    /// Connections of clients open now.
+    pub connections: u64,
 }
 
 /// By reason.
@@ -186,6 +205,46 @@ impl Metrics {
     /// Refusals for a reason so far.
     pub fn refusals(&self, reason: Reason) -> u64 {
         sum(&self.workers, |worker| &worker.refusals.0[reason as usize])
+    }
+
+    /// The keys of a worker's last calls.
+    pub fn recent_keys(&self, worker: usize) -> &RecentKeys {
+        &self.worker(worker).recent_keys
+    }
+
+    /// The same of every worker.
+    pub fn all_recent_keys(&self) -> impl Iterator<Item = &RecentKeys> {
+        self.workers.iter().map(|worker| &worker.recent_keys)
+    }
+
+    /// Calls by how they ended. Stages that were deleted are not in it any more.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        for (index, name) in OUTCOMES.iter().enumerate() {
+            let count: u64 = stages
+                .values()
+                .map(|stage| sum(&stage.workers, |own| &own.0[index]))
+                .sum();
+            match *name {
+                "refused" => {}
+                "5xx" | "client_closed" | "cut" => totals.failed += count,
+                _ => totals.answered += count,
+            }
+        }
+        drop(stages);
+        for row in &TABLE {
+            let count = self.refusals(row.reason);
+            match row.status {
+                403 => totals.forbidden += count,
+                429 => totals.limited += count,
+                _ => totals.refused += count,
+            }
+        }
+        let opened = sum(&self.workers, |worker| &worker.clients.opened);
+        let closed = sum(&self.workers, |worker| &worker.clients.closed);
+        totals.connections = opened.saturating_sub(closed);
+        totals
     }
 
     pub fn upstream(&self, worker: usize) -> &UpstreamStats {

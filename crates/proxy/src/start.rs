@@ -1,5 +1,6 @@
 //! Starts the data plane and stops it: the threads there are, and the order in which they begin and end.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,16 +20,19 @@ use crate::DataPlaneState;
 use crate::access_log::{AccessLog, Recorder, Target};
 use crate::admission::{Limiter, MethodBuckets};
 use crate::build::{Adopter, Builder};
-use crate::gateway_response::GatewayResponses;
+use crate::explain::{Explanation, Question, explain};
+use crate::gateway_response::{GatewayResponses, Row, TABLE};
 use crate::integration::Integrations;
 use crate::invoke::Calls;
-use crate::metrics::{Metrics, family, single};
+use crate::key_index::KeyId;
+use crate::metrics::{Metrics, Totals, family, single};
 use crate::net::address::AddressRules;
 use crate::net::connect::{BadRoots, Connector};
 use crate::net::listener::{BindError, Listener};
 use crate::net::serving::{Door, RuntimeLayout, Serving, ServingLimits};
 use crate::net::tls::{self, certificate::Certificates};
 use crate::net::upstream::{Pool, PoolLimits};
+use crate::recent_keys::Busy;
 use crate::snapshot::Snapshot;
 use crate::time::{Past, Source, Time};
 use crate::usage::{self, WriterHandle};
@@ -408,6 +412,34 @@ impl DataPlaneFigures {
             full,
         );
         text
+    }
+
+    /// Why a call would pass or be refused now.
+    pub fn explain(&self, question: &Question<'_>) -> Explanation {
+        explain(&self.state, question)
+    }
+
+    /// Calls since the start, by how they ended.
+    pub fn totals(&self) -> Totals {
+        self.metrics.totals()
+    }
+
+    /// Refusals since the start, by reason; reasons that never came are left out.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let of = |row: &Row| (row.name, self.metrics.refusals(row.reason));
+        TABLE.iter().map(of).filter(|(_, count)| *count > 0)
+    }
+
+    /// What each key did since a moment (seconds since 1970), as far as the last calls are remembered, and when the
+    /// oldest of those calls came.
+    pub fn busy_keys(&self, since_s: u64) -> (HashMap<KeyId, Busy>, Option<u64>) {
+        let mut busy = HashMap::new();
+        let oldest = self
+            .metrics
+            .all_recent_keys()
+            .filter_map(|recent| recent.count(since_s, &mut busy))
+            .min();
+        (busy, oldest)
     }
 
     /// Whether the last write of the ledger met a full disk, so that nothing is reserved for now.

@@ -33,7 +33,7 @@ pub const BODIES_WAIT_S_MAX: u64 = 10;
 /// How a caller shows who it is.
 enum Proof {
     /// By a signature over the whole call, to be checked when the body is there.
-    Signed(sigv4::Claim, AccessKey),
+    Signed(Box<(sigv4::Claim, AccessKey)>),
     /// By a session, or not at all where nobody need.
     Given(String),
 }
@@ -54,11 +54,12 @@ pub async fn authenticate(
     } else {
         let claim = sigv4::claim(&parts, control.now())?;
         let key = look_up(&control, &claim, &parts).await?;
-        Proof::Signed(claim, key)
+        Proof::Signed(Box::new((claim, key)))
     };
     let (bytes, _share) = read(&control, &parts, body).await?;
     let who = match proof {
-        Proof::Signed(claim, key) => {
+        Proof::Signed(signed) => {
+            let (claim, key) = *signed;
             claim.fits(&parts, &bytes, key.secret.expose())?;
             key.id
         }

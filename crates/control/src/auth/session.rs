@@ -232,11 +232,11 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
     let pairs = lines
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'));
-    let values = pairs.filter_map(|pair| {
+    let mut values = pairs.filter_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
         (name == cookie_name(true) || name == cookie_name(false)).then_some(value)
     });
-    values.last()
+    values.next_back()
 }
 
 /// Refuses what another site's page sends. Browsers name the page's origin in every call that is not a GET, and say

@@ -23,8 +23,8 @@ pub trait DataPlane: Send + Sync {
     /// How busy it is.
     fn live(&self) -> Live;
 
-    /// Why a call would pass or be refused now; takes nothing from any limit.
-    fn explain(&self, question: &Question) -> Explanation;
+    /// Why a call would pass or be refused now; takes nothing from any limit. `key` is the digest of its key's value.
+    fn explain(&self, question: &Question, key: Option<[u8; 16]>) -> Explanation;
 
     /// Makes a call, counted like any other.
     ///
@@ -75,7 +75,6 @@ pub struct LiveSecond {
 #[serde(rename_all = "camelCase")]
 pub struct LiveKey {
     pub api_key_id: String,
-    pub usage_plan_id: String,
     pub calls: u64,
     /// Of those, refused by a limit.
     pub limited: u64,
@@ -152,18 +151,18 @@ pub struct LimitNow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub burst_limit: Option<i64>,
+    pub burst_limit: Option<u64>,
     /// Requests that would pass now, one after the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<u64>,
     /// A quota's requests in a period.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub quota_limit: Option<i64>,
+    pub quota_limit: Option<u64>,
     /// `DAY`, `WEEK` or `MONTH`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub period: Option<String>,
+    pub period: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remaining: Option<i64>,
+    pub remaining: Option<u64>,
     /// When the quota's window ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<Timestamp>,
@@ -212,9 +211,6 @@ pub struct Tried {
     /// Whether the body was longer than what is shown of it.
     pub truncated: bool,
     pub latency_ms: f64,
-    /// Why the gateway refused it, as in the access log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
 }
 
 /// GetLive.
@@ -233,13 +229,14 @@ pub async fn explain(
     let known = control.store.read(move |reader| {
         find::rest_api(reader, &settings, &api)?;
         find::stage(reader, &api, &stage)?;
-        if let Some(key) = &key {
-            find::api_key(reader, key)?;
-        }
-        Ok::<_, Error>(())
+        let Some(key) = &key else {
+            return Ok(None);
+        };
+        find::api_key(reader, key)?;
+        Ok::<_, Error>(reader.key_row(key)?.map(|row| row.digest))
     });
-    known.await?;
-    Ok(Json(data_plane(&control)?.explain(&question)))
+    let digest = known.await?;
+    Ok(Json(data_plane(&control)?.explain(&question, digest)))
 }
 
 /// TryCall. What it costs its key is real; the audit log tells who made it.
