@@ -21,10 +21,11 @@ pub fn run(loaded: Loaded) -> Result<(), Failed> {
         ));
     }
     telemetry::start(config);
+    let signals = server::hold_signals()?;
     let server = Server::start(config)?;
     let example = server.block_on(set_up(&server, config))?;
     output::print(&text::instructions(config, &server.addresses(), &example))?;
-    server::run_until_signal(server)
+    server::run_until_signal(server, signals)
 }
 
 async fn set_up(server: &Server, config: &Config) -> Result<example::Example, Failed> {

@@ -4,7 +4,7 @@ pub mod control_plane;
 mod data_plane;
 pub mod first_key;
 pub mod health;
-mod listen;
+pub mod listen;
 mod live;
 mod looking_in;
 mod patient;
@@ -29,10 +29,14 @@ use crate::telemetry;
 use health::{Health, Life, Phase};
 use live::LiveBook;
 use looking_in::LookingIn;
-use signals::EndSignals;
+use signals::{Asked, Signals};
 
 /// Threads of the control plane; its database work has threads of its own.
 const CONTROL_THREADS: usize = 2;
+
+/// How long work of the control plane that still runs after the drain is waited for, such as reading a file on a disk that
+/// does not answer. What it writes is a transaction: done or not done.
+const THREADS_END: Duration = Duration::from_secs(5);
 
 /// A little longer than the allocator keeps what was freed, and as much as it takes from the system at once.
 const GIVE_BACK_AFTER: Duration = Duration::from_millis(1200);
@@ -53,6 +57,7 @@ pub struct Server {
     life: Life,
     store: Store,
     data_plane: DataPlane,
+    certificates: tls::PlaneCertificates,
     stop_control: watch::Sender<bool>,
     control: JoinHandle<()>,
     runtime: Runtime,
@@ -66,7 +71,8 @@ pub fn serve(loaded: Loaded) -> Result<(), Failed> {
         None => tracing::debug!("no configuration file"),
     }
     allow_descriptors();
-    run_until_signal(Server::start(&loaded.config)?)
+    let signals = hold_signals()?;
+    run_until_signal(Server::start(&loaded.config)?, signals)
 }
 
 /// Raises the soft limit of open files to the hard one: every connection takes a descriptor, a proxied
@@ -93,6 +99,7 @@ impl Server {
         let started = Instant::now();
         tracing::info!(data_dir = %config.data_dir.display(), version = env!("CARGO_PKG_VERSION"), "starting");
         let certificates = tls::load(config)?;
+        certificates.warn();
         let store = open_store(config)?;
         let listener = listen::bind(config.control_plane.0)?;
         let runtime = control_runtime()?;
@@ -156,6 +163,7 @@ impl Server {
             life,
             store,
             data_plane,
+            certificates,
             stop_control,
             control,
             runtime,
@@ -183,39 +191,48 @@ impl Server {
         if let Err(error) = self.runtime.block_on(self.control) {
             tracing::error!("the control plane failed: {error}");
         }
-        drop(self.runtime);
+        self.runtime.shutdown_timeout(THREADS_END);
         drop(self.store);
         tracing::info!("stopped");
     }
 }
 
-/// Waits for a signal that ends the program, then stops; a second one ends the process at once. SIGUSR1 opens the access
-/// log again.
-pub fn run_until_signal(server: Server) -> Result<(), Failed> {
-    let cannot =
-        |error: std::io::Error| Failed::Failed(format!("cannot wait for signals: {error}"));
-    let mut ends = server
-        .block_on(async { EndSignals::new() })
-        .map_err(cannot)?;
-    let mut reopen = server
-        .block_on(async { signals::reopen_signal() })
-        .map_err(cannot)?;
-    let first = server.block_on(async {
-        loop {
-            tokio::select! {
-                name = ends.next() => break name,
-                Some(()) = reopen.recv() => server.data_plane.reopen_access_log(),
+/// Does what signals ask for until one ends the program, then stops.
+pub fn run_until_signal(server: Server, signals: Signals) -> Result<(), Failed> {
+    let heard = signals.hear().map_err(cannot_hear)?;
+    loop {
+        match heard.recv() {
+            Ok(Asked::Reload) => {
+                tracing::info!(
+                    "SIGHUP received: certificates and the access log's file are opened again"
+                );
+                server.certificates.reload();
+                server.data_plane.reopen_access_log();
+            }
+            Ok(Asked::ReopenLog) => server.data_plane.reopen_access_log(),
+            Ok(Asked::Stop(name)) => {
+                tracing::info!(
+                    "{name} received; a second signal, from a second after it on, ends at once"
+                );
+                break;
+            }
+            Err(_) => {
+                tracing::error!("signals are not heard any more");
+                break;
             }
         }
-    });
-    tracing::info!("{first} received; a second signal ends at once");
-    server.runtime.spawn(async move {
-        let second = ends.next().await;
-        tracing::warn!("{second} received: ending without draining");
-        std::process::exit(1);
-    });
+    }
     server.stop();
     Ok(())
+}
+
+/// Signals that must not end the program while it starts.
+pub fn hold_signals() -> Result<Signals, Failed> {
+    Signals::hold().map_err(cannot_hear)
+}
+
+fn cannot_hear(error: std::io::Error) -> Failed {
+    Failed::Failed(format!("cannot wait for signals: {error}"))
 }
 
 fn control_runtime() -> Result<Runtime, Failed> {
@@ -244,10 +261,13 @@ fn open_store(config: &Config) -> Result<Store, Failed> {
 fn make_first_key(store: &Store, config: &Config) -> Result<(), Failed> {
     let made = first_key::ensure(store, &config.data_dir, now());
     match made.map_err(|error| Failed::Failed(error.to_string()))? {
-        Some(file) => tracing::info!(
-            "made an administrator's access key; it is in {0} for: export AWS_SHARED_CREDENTIALS_FILE={0}",
-            file.display()
-        ),
+        Some(file) => {
+            let file = std::path::absolute(&file).unwrap_or(file);
+            tracing::info!(
+                "made an administrator's access key; it is in {0} for: export AWS_SHARED_CREDENTIALS_FILE={0}",
+                file.display()
+            );
+        }
         None => tracing::debug!("access keys exist"),
     }
     Ok(())

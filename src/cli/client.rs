@@ -1,5 +1,6 @@
 //! A signed client of the control plane.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,9 +13,11 @@ use serde_json::Value;
 use tollgate_control::auth::sigv4;
 use tollgate_entity::Timestamp;
 
-use super::credentials::{self, Credentials};
+use super::credentials::{self, Credentials, Places};
 use super::endpoint::Endpoint;
 use super::failed::Failed;
+use crate::config::layers::Source;
+use crate::config::{self, Config, Loaded};
 
 /// How long a call may take, from sending it to the last byte of the answer.
 const CALL_TIMEOUT_S: u64 = 120;
@@ -30,21 +33,20 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// What every client command takes.
 #[derive(Debug, clap::Args)]
 pub struct Connection {
-    /// The control plane's address.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "TOLLGATE_ENDPOINT",
-        default_value = "http://127.0.0.1:8081",
-        global = true
-    )]
-    pub endpoint: String,
+    /// The control plane's address; without it the one of the gateway's own settings (TOLLGATE_CONTROL_PLANE,
+    /// tollgate.toml), or http://127.0.0.1:8081.
+    #[arg(long, value_name = "URL", env = "TOLLGATE_ENDPOINT", global = true)]
+    pub endpoint: Option<String>,
+    /// Read the gateway's settings from this file instead of tollgate.toml in the current directory (environment:
+    /// TOLLGATE_CONFIG).
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
     /// PEM file of certificate authorities to trust for an https endpoint, besides the machine's own.
     #[arg(long, value_name = "FILE", env = "AWS_CA_BUNDLE", global = true)]
     pub ca_file: Option<PathBuf>,
-    /// The gateway's data directory, for the access key in its file `credentials`; without it
-    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are used, or AWS_SHARED_CREDENTIALS_FILE, or the default
-    /// data directory.
+    /// The gateway's data directory, for the access key in its file `credentials`; without it that of
+    /// TOLLGATE_DATA_DIR, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are used, or AWS_SHARED_CREDENTIALS_FILE, or
+    /// the data directory of the gateway's settings.
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
 }
@@ -60,17 +62,30 @@ impl Client {
     /// A client as the command line and the environment ask for.
     pub fn new(connection: &Connection) -> Result<Client, Failed> {
         let environment: Vec<_> = std::env::vars_os().collect();
-        let default_dir = crate::config::state_dir::of("tollgate", &environment);
-        let credentials = credentials::find(
-            connection.data_dir.as_deref(),
-            default_dir.as_deref(),
-            &environment,
-        )?;
+        let own = config::load(vec![], connection.config.as_deref(), environment.clone());
+        let given = connection.endpoint.as_ref().filter(|url| !url.is_empty());
+        let endpoint = match (given, &own) {
+            (Some(url), _) => url.clone(),
+            (None, Ok(own)) => control_plane(&own.config),
+            (None, Err(_)) => String::new(), // refused below
+        };
+        let places = Places {
+            flag: connection.data_dir.clone(),
+            named: own.as_ref().ok().and_then(named_dir),
+            usual: own.as_ref().ok().map(|own| own.config.data_dir.clone()),
+        };
+        let credentials = credentials::find(&places, &environment)?;
+        // Settings that cannot be read are no matter to whoever needs nothing of them.
+        if let Err(invalid) = own
+            && (endpoint.is_empty() || credentials.is_none())
+        {
+            return Err(invalid.into());
+        }
         let region = ["AWS_REGION", "AWS_DEFAULT_REGION"]
             .iter()
             .find_map(|name| std::env::var(name).ok());
         Ok(Client {
-            endpoint: Endpoint::parse(&connection.endpoint, connection.ca_file.as_deref())?,
+            endpoint: Endpoint::parse(&endpoint, connection.ca_file.as_deref())?,
             credentials,
             region: region
                 .filter(|region| !region.is_empty())
@@ -208,6 +223,29 @@ impl Client {
         connection.abort();
         Ok(Response::from_parts(parts, body))
     }
+}
+
+/// The data directory that TOLLGATE_DATA_DIR names.
+fn named_dir(own: &Loaded) -> Option<PathBuf> {
+    let mut all = own.effective.iter();
+    let dir = all.find(|one| one.setting.name == "data_dir")?;
+    matches!(dir.source, Source::Environment(_)).then(|| own.config.data_dir.clone())
+}
+
+/// Where a gateway with these settings has its control plane.
+fn control_plane(config: &Config) -> String {
+    let mut address = config.control_plane.0;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.is_ipv4() {
+            true => Ipv4Addr::LOCALHOST.into(),
+            false => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let scheme = match config.control_tls_certificate {
+        Some(_) => "https",
+        None => "http",
+    };
+    format!("{scheme}://{address}")
 }
 
 /// One segment of a path, percent-encoded.

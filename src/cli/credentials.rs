@@ -25,11 +25,22 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// Finds the access key to sign with: of the named data directory, else of the environment as AWS's tools read it,
-/// else of the default data directory. `None` when there is none anywhere, which a gateway with `--no-auth` accepts.
+/// Data directories that may hold the access key.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Of the flag: the key must be there.
+    pub flag: Option<PathBuf>,
+    /// Of TOLLGATE_DATA_DIR.
+    pub named: Option<PathBuf>,
+    /// Of the gateway's settings, from wherever.
+    pub usual: Option<PathBuf>,
+}
+
+/// Finds the access key to sign with: of the data directory of the flag, else of the one that TOLLGATE_DATA_DIR names,
+/// else of the environment as AWS's tools read it, else of the gateway's usual data directory. `None` when there is none
+/// anywhere, which a gateway with `--no-auth` accepts.
 pub fn find(
-    data_dir: Option<&Path>,
-    default_data_dir: Option<&Path>,
+    places: &Places,
     environment: &[(OsString, OsString)],
 ) -> Result<Option<Credentials>, Failed> {
     let variable = |name: &str| {
@@ -40,8 +51,11 @@ pub fn find(
     };
     let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
     let profile = text("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
-    if let Some(dir) = data_dir {
+    if let Some(dir) = &places.flag {
         return read(&dir.join(FILE), "default").map(Some);
+    }
+    if let Some(found) = there(&places.named)? {
+        return Ok(Some(found));
     }
     match (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY")) {
         (Some(access_key_id), Some(secret_access_key)) => {
@@ -59,9 +73,17 @@ pub fn find(
     if let Some(file) = variable("AWS_SHARED_CREDENTIALS_FILE") {
         return read(&PathBuf::from(file), &profile).map(Some);
     }
-    match default_data_dir.map(|dir| dir.join(FILE)) {
-        Some(file) if file.exists() => read(&file, "default").map(Some),
-        _ => Ok(None),
+    there(&places.usual)
+}
+
+/// The access key of a data directory, if it has one. A directory that may not be looked into is an error.
+fn there(dir: &Option<PathBuf>) -> Result<Option<Credentials>, Failed> {
+    let Some(file) = dir.as_ref().map(|dir| dir.join(FILE)) else {
+        return Ok(None);
+    };
+    match fs::metadata(&file) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Ok(None),
+        _ => read(&file, "default").map(Some),
     }
 }
 
@@ -69,8 +91,13 @@ pub fn find(
 pub fn read(file: &Path, profile: &str) -> Result<Credentials, Failed> {
     let contents = fs::read_to_string(file).map_err(|error| {
         Failed::Usage(format!(
-            "cannot read the access key in {}: {error}",
-            file.display()
+            "cannot read the access key in {}: {error}{}",
+            file.display(),
+            match error.kind() {
+                io::ErrorKind::PermissionDenied =>
+                    "; run this as the gateway's user, or set AWS_SHARED_CREDENTIALS_FILE to a copy of your own",
+                _ => "",
+            }
         ))
     })?;
     parse(&contents, profile).ok_or_else(|| {
@@ -188,39 +215,45 @@ mod tests {
             ("AWS_ACCESS_KEY_ID".into(), "IDenv".into()),
             ("AWS_SECRET_ACCESS_KEY".into(), "secret/env+=".into()),
         ];
-        let found = find(Some(named.path()), Some(default.path()), &environment).unwrap();
-        assert_eq!(found, Some(key("named")));
-        assert_eq!(
-            find(None, Some(default.path()), &environment).unwrap(),
-            Some(key("env"))
-        );
-        assert_eq!(find(None, Some(default.path()), &[]).unwrap(), None);
+        let dir = |dir: &tempfile::TempDir| Some(dir.path().to_owned());
+        let flag = Places {
+            flag: dir(&named),
+            usual: dir(&default),
+            ..Places::default()
+        };
+        assert_eq!(find(&flag, &environment).unwrap(), Some(key("named")));
+        let by_name = Places {
+            named: dir(&named),
+            usual: dir(&named),
+            ..Places::default()
+        };
+        assert_eq!(find(&by_name, &environment).unwrap(), Some(key("named")));
+        let usual = Places {
+            usual: dir(&default),
+            ..Places::default()
+        };
+        assert_eq!(find(&usual, &environment).unwrap(), Some(key("env")));
+        assert_eq!(find(&usual, &[]).unwrap(), None);
         write(default.path(), &key("default")).unwrap();
-        assert_eq!(
-            find(None, Some(default.path()), &[]).unwrap(),
-            Some(key("default"))
-        );
+        assert_eq!(find(&usual, &[]).unwrap(), Some(key("default")));
         let file: Vec<(OsString, OsString)> = vec![(
             "AWS_SHARED_CREDENTIALS_FILE".into(),
             named.path().join(FILE).into(),
         )];
-        assert_eq!(
-            find(None, Some(default.path()), &file).unwrap(),
-            Some(key("named"))
-        );
+        assert_eq!(find(&usual, &file).unwrap(), Some(key("named")));
     }
 
     #[test]
     fn half_a_key_or_a_missing_file_is_said_so() {
         let half = vec![("AWS_ACCESS_KEY_ID".into(), "x".into())];
-        assert!(
-            find(None, None, &half)
-                .unwrap_err()
-                .to_string()
-                .contains("set both")
-        );
+        let nowhere = find(&Places::default(), &half);
+        assert!(nowhere.unwrap_err().to_string().contains("set both"));
         let dir = tempfile::tempdir().unwrap();
-        let missing = find(Some(dir.path()), None, &[]).unwrap_err().to_string();
+        let flag = Places {
+            flag: Some(dir.path().to_owned()),
+            ..Places::default()
+        };
+        let missing = find(&flag, &[]).unwrap_err().to_string();
         assert!(
             missing.starts_with("cannot read the access key in "),
             "{missing}"

@@ -67,9 +67,9 @@ impl Endpoint {
         match connector.connect(name.clone(), stream).await {
             Ok(stream) => Ok(Socket::Tls(Box::new(stream))),
             Err(error) => Err(Failed::Failed(format!(
-                "no TLS connection to {}: {error}\n--ca-file FILE (or AWS_CA_BUNDLE) names authorities to trust besides \
-                 the machine's own.",
-                self.authority
+                "no TLS connection to {}: {error}\n{}",
+                self.authority,
+                advice(&error)
             ))),
         }
     }
@@ -77,10 +77,33 @@ impl Endpoint {
     fn unreachable(&self, error: String) -> Failed {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         Failed::Unreachable(format!(
-            "nothing answers at {scheme}://{}: {error}\nIs `tollgate serve` running? --endpoint URL or \
-             TOLLGATE_ENDPOINT says where.",
+            "nothing answers at {scheme}://{}: {error}\nIs `tollgate serve` running? --endpoint URL, TOLLGATE_ENDPOINT or \
+             the gateway's own settings (--config FILE) say where.",
             self.authority
         ))
+    }
+}
+
+/// What to do about a handshake that failed.
+fn advice(error: &std::io::Error) -> &'static str {
+    use rustls::{CertificateError, Error};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(Error::InvalidMessage(_)) => {
+            "It does not speak TLS there: use http:// for this endpoint."
+        }
+        Some(Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => "--endpoint https://NAME:PORT must have a name that is in the certificate.",
+        Some(Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) => "Renew the certificate, or set this machine's clock right.",
+        _ => {
+            "--ca-file FILE (or AWS_CA_BUNDLE) names authorities to trust besides the machine's own."
+        }
     }
 }
 
@@ -105,6 +128,10 @@ fn parts(url: &str) -> Result<(bool, String, String), Failed> {
         .authority()
         .filter(|authority| !authority.as_str().contains('@'));
     let authority = authority.ok_or_else(|| wrong(url, "has no plain host"))?;
+    let has_colon = authority.as_str().len() > authority.host().len();
+    if has_colon && authority.port_u16().is_none_or(|port| port == 0) {
+        return Err(wrong(url, "has a port that is none"));
+    }
     let host = authority.host().trim_matches(['[', ']']).to_owned();
     let authority = match (authority.port(), is_tls) {
         (Some(_), _) => authority.to_string(),
@@ -138,6 +165,9 @@ mod tests {
             "http://u:p@h:1",
             "http://x:1/path",
             "https://x:1?a=b",
+            "http://x:99999",
+            "http://x:0",
+            "http://x:",
         ] {
             let message = parts(bad).unwrap_err().to_string();
             assert!(

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
 use crate::cli::failed::Failed;
+use crate::config::Config;
 
 /// A listener of the control plane that does not block.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, Failed> {
@@ -12,6 +13,22 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, Failed> {
         Ok(listener)
     });
     listener.map_err(|error| refused("control plane", "--control-plane", address, &error))
+}
+
+/// Whether everything that the configuration wants to listen on is free: what is wrong, if anything.
+pub fn troubles(config: &Config) -> Vec<String> {
+    let mut wanted = vec![
+        ("data plane", "--data-plane", config.data_plane.0),
+        ("control plane", "--control-plane", config.control_plane.0),
+    ];
+    if config.tls_certificate.is_some() {
+        wanted.push(("data plane", "--tls-address", config.tls_address.0));
+    }
+    let trouble = |(plane, flag, address): (&str, &str, SocketAddr)| {
+        let error = TcpListener::bind(address).err()?;
+        Some(refused(plane, flag, address, &error).to_string())
+    };
+    wanted.into_iter().filter_map(trouble).collect()
 }
 
 /// Why a plane cannot listen, and what to do.

@@ -66,12 +66,37 @@ impl PlaneCertificates {
 
     /// Looks for new certificates from now on, on the control plane's threads.
     pub fn follow(&self, runtime: &Runtime) {
-        for certificates in [&self.data_plane, &self.control_plane]
-            .into_iter()
-            .flatten()
-        {
+        for certificates in self.distinct() {
             runtime.spawn(Arc::clone(certificates).follow());
         }
+    }
+
+    /// Each pair of files once, although both planes may show the same certificate.
+    fn distinct(&self) -> impl Iterator<Item = &Arc<Certificates>> {
+        let is_shared = match (&self.data_plane, &self.control_plane) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        let second = self.control_plane.iter().filter(move |_| !is_shared);
+        self.data_plane.iter().chain(second)
+    }
+
+    /// Reads the files again now.
+    pub fn reload(&self) {
+        self.distinct()
+            .for_each(|certificates| certificates.reload());
+    }
+
+    /// Tells the log what is wrong with certificates that can be served.
+    pub fn warn(&self) {
+        self.distinct().for_each(|certificates| certificates.warn());
+    }
+
+    /// What is wrong with them, for a person.
+    pub fn troubles(&self) -> Vec<String> {
+        self.distinct()
+            .flat_map(|certificates| certificates.troubles())
+            .collect()
     }
 }
 
@@ -81,15 +106,21 @@ pub fn load(config: &Config) -> Result<PlaneCertificates, Failed> {
         let loaded = files.map(Certificates::load).transpose();
         loaded.map_err(|bad| Failed::Failed(format!("{setting}: {bad}")))
     };
+    let data_plane = load(
+        files(&config.tls_certificate, &config.tls_key),
+        "tls_certificate",
+    )?;
+    let control_files = files(&config.control_tls_certificate, &config.control_tls_key);
+    let shared = data_plane
+        .clone()
+        .filter(|own| control_files.as_ref() == Some(own.files()));
+    let control_plane = match shared {
+        Some(shared) => Some(shared),
+        None => load(control_files, "control_tls_certificate")?,
+    };
     Ok(PlaneCertificates {
-        data_plane: load(
-            files(&config.tls_certificate, &config.tls_key),
-            "tls_certificate",
-        )?,
-        control_plane: load(
-            files(&config.control_tls_certificate, &config.control_tls_key),
-            "control_tls_certificate",
-        )?,
+        data_plane,
+        control_plane,
     })
 }
 

@@ -207,3 +207,59 @@ fn the_commands_say_what_is_wrong() {
     let (status, text) = run(tollgate().args(["check", "-o", "json"]));
     assert!(status.success() && text.contains("data_plane"), "{text}");
 }
+
+#[test]
+fn the_commands_find_the_gateway_as_serve_finds_its_settings() {
+    let gateway = Gateway::start();
+    let (data, plane) = (gateway.data_dir(), gateway.plane.to_string());
+    let file = gateway.home().join("of-the-gateway.toml");
+    let content = format!("data_dir = {:?}\ncontrol_plane = \"{plane}\"\n", data);
+    std::fs::write(&file, content).unwrap();
+    let run_with = |variables: &[(&str, &str)], more: &[&str]| {
+        let mut command = tollgate();
+        command.args(["call", "GetAccount"]).args(more);
+        command.env("HOME", gateway.home());
+        command.envs(variables.iter().copied());
+        let (status, text) = run(&mut command);
+        (status.code(), text)
+    };
+    let (data, config) = (data.to_str().unwrap(), file.to_str().unwrap());
+    let by_name = [
+        ("TOLLGATE_DATA_DIR", data),
+        ("TOLLGATE_CONTROL_PLANE", &plane),
+    ];
+    let foreign = [
+        ("AWS_ACCESS_KEY_ID", "AKIDofSomethingElse"),
+        ("AWS_SECRET_ACCESS_KEY", "of-something-else-altogether"),
+    ];
+    let both = [&by_name[..], &foreign].concat();
+    for (variables, words) in [
+        (&by_name[..], &[][..]),
+        (&both, &[]),
+        (&[("TOLLGATE_CONFIG", config)], &[]),
+        (&[], &["--config", config]),
+    ] {
+        let (code, text) = run_with(variables, words);
+        assert!(
+            code == Some(0) && text.contains("throttleSettings"),
+            "{variables:?} {words:?}: {text}"
+        );
+    }
+    // The flags win, settings that are wrong are said, and none are needed by whoever gives both.
+    let nowhere = ["--config", config, "--endpoint", "http://127.0.0.1:9"];
+    assert_eq!(run_with(&[], &nowhere).0, Some(3));
+    std::fs::write(&file, "controll_plane = 1\n").unwrap();
+    let (code, text) = run_with(&[("TOLLGATE_CONFIG", config)], &[]);
+    assert!(code == Some(2) && text.contains("did you mean"), "{text}");
+    let endpoint = format!("http://{plane}");
+    let words = ["--endpoint", &endpoint, "--data-dir", data];
+    assert_eq!(run_with(&[("TOLLGATE_CONFIG", config)], &words).0, Some(0));
+    // https to a plain port, and ports that are none.
+    let (code, text) = run_with(&by_name, &["--endpoint", &format!("https://{plane}")]);
+    assert!(code == Some(1) && text.contains("use http://"), "{text}");
+    let (code, text) = run_with(&by_name, &["--endpoint", "http://127.0.0.1:99999"]);
+    assert!(
+        code == Some(2) && text.contains("a port that is none"),
+        "{text}"
+    );
+}

@@ -85,12 +85,23 @@ pub enum StartError {
         "usage.alive cannot be written ({0}); a start after a crash would take the last clean stop for the end of service"
     )]
     Stamp(std::io::Error),
-    #[error("the access log cannot be opened: {0}")]
-    AccessLog(std::io::Error),
+    #[error(
+        "the access log cannot be opened{}: {cause}; access_log names another file, stdout or off",
+        at(path)
+    )]
+    AccessLog {
+        path: Option<std::path::PathBuf>,
+        cause: std::io::Error,
+    },
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),
     #[error("a thread ended before it served")]
     Ended,
+}
+
+fn at(path: &Option<std::path::PathBuf>) -> String {
+    let named = |path: &std::path::PathBuf| format!(" at {}", path.display());
+    path.as_ref().map_or_else(String::new, named)
 }
 
 /// A data plane that serves.
@@ -127,8 +138,13 @@ impl DataPlane {
         let metrics = Arc::new(Metrics::new(workers));
         let access_log = match settings.access_log {
             Some(target) => {
+                let path = match &target {
+                    Target::File(path) => Some(path.clone()),
+                    Target::Stdout => None,
+                };
                 let log = AccessLog::start(target, workers, Arc::clone(&metrics));
-                Some(Arc::new(log.map_err(StartError::AccessLog)?))
+                let log = log.map_err(|cause| StartError::AccessLog { path, cause });
+                Some(Arc::new(log?))
             }
             None => None,
         };

@@ -93,11 +93,7 @@ impl Ledger {
     /// there are quotas, and what was used of them stood in the one that is lost.
     pub(crate) fn open(directory: Arc<Directory>, must_exist: bool) -> Result<Ledger, OpenError> {
         rebuild::rebuild_if_poisoned(&directory)?;
-        let is_lost = || {
-            let unfinished = directory.file(LEDGER_MARKER).exists();
-            unfinished || !has_bytes(&directory.file("usage.db"))
-        };
-        if must_exist && is_lost() {
+        if must_exist && is_lost(&directory) {
             let path = directory.file("usage.db");
             return Err(OpenError::LedgerLost { path });
         }
@@ -173,6 +169,12 @@ impl Ledger {
             rebuild::mark(&self.0.directory, reason);
         }
     }
+}
+
+/// Whether there is no ledger, or only one that was begun in the place of another.
+pub(crate) fn is_lost(directory: &Directory) -> bool {
+    let has_one = ["usage.db", rebuild::REBUILT].map(|name| has_bytes(&directory.file(name)));
+    directory.file(LEDGER_MARKER).exists() || has_one == [false; 2]
 }
 
 fn open_writer(path: &Path) -> Result<Database, OpenError> {

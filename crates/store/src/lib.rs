@@ -42,6 +42,7 @@ mod document;
 mod error;
 mod extension;
 mod feed;
+mod inspect;
 pub mod ledger;
 mod name_prefix;
 mod new_ledger;
@@ -64,6 +65,7 @@ pub use directory::{NotWritten, OpenError};
 pub use document::Document;
 pub use error::StoreError;
 pub use feed::{Change, Feed};
+pub use inspect::{Inspected, inspect};
 pub use ledger::{
     AccountRow, Alive, DayUsage, FlushDesk, FlushRequest, FlushRequests, KeyUsage, LastStamp,
     Ledger, LedgerBatch, LedgerError, LedgerWriter, UsageListed, UsagePage, UsedRow,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tollgate_entity::UsagePlan;
 
 use crate::database::{Database, Fault, Schema};
-use crate::directory::Directory;
+use crate::directory::{Directory, MASTER_KEY};
 use crate::feed::{Adoption, Exchange};
 use crate::reader::Readers;
 use crate::rotation;
@@ -82,7 +82,12 @@ impl Store {
         directory.refuse_unfinished()?;
         let (config, existed) = directory.database("config.db")?;
         let master_key = match options.master_key {
-            Some(key) => key,
+            Some(key) => {
+                if directory.file(MASTER_KEY).exists() {
+                    tracing::warn!(path = %directory.file(MASTER_KEY).display(), "TOLLGATE_MASTER_KEY is used, and a master.key lies in the data directory all the same: delete it if it is the same key");
+                }
+                key
+            }
             None if existed => rotation::current_key(&directory)?,
             None => directory.master_key(true)?,
         };

@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::address::AddressRules;
 use super::origin::Origin;
-use super::tls::HTTP_1_1;
+use super::tls::{HTTP_1_1, pem_file};
 use crate::gateway_response::IntegrationFault;
 
 /// Milliseconds until a connection must stand, name and handshake included.
@@ -140,9 +140,9 @@ fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), BadRoots> {
         path: shown(),
         cause,
     };
-    let found = CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?;
+    let bytes = pem_file::read(path).map_err(|e| unreadable(e.to_string()))?;
     let mut count = 0;
-    for certificate in found {
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
         roots
             .add(certificate)

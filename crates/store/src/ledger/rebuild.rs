@@ -15,7 +15,7 @@ use crate::directory::{Directory, new_file, remove};
 
 pub(crate) const MARKER: &str = "usage.db.poisoned";
 const REBUILDING: &str = "usage.db.rebuilding";
-const REBUILT: &str = "usage.db.rebuilt";
+pub(crate) const REBUILT: &str = "usage.db.rebuilt";
 
 /// Leaves the marker for the next start. The disk that failed may refuse this too.
 pub(super) fn mark(directory: &Directory, reason: &str) {

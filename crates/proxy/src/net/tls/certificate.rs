@@ -1,12 +1,10 @@
 //! Certificates from PEM files, replaced while connections go on when the files change.
 
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use rustls::crypto::ring;
@@ -15,18 +13,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
-use x509_cert::Certificate;
-use x509_cert::der::Decode;
+
+use super::pem_file::{self, NotRead};
+use super::validity::Validity;
 
 /// Seconds between two looks at the files. They are read whole, so a file that is renamed, linked
 /// anew or written in place is noticed alike.
 const LOOK_INTERVAL_S: u64 = 5;
 
-/// Bytes of a PEM file.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
-/// Seconds before the end of a certificate from which on it is warned of.
-const EXPIRES_SOON_S: i64 = 14 * 24 * 3600;
+/// Fingerprints of files that cannot be read, and of those that are to be looked at whatever they hold.
+const NOT_READ: u64 = 0;
+const NEVER_SEEN: u64 = 1;
 
 /// Where a certificate is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +38,7 @@ pub struct CertificateFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum BadCertificate {
     #[error("cannot read {}: {cause}", path.display())]
-    Unreadable { path: PathBuf, cause: io::Error },
-    #[error("{} is larger than {FILE_BYTES_MAX} bytes, which no certificate is", path.display())]
-    TooLarge { path: PathBuf },
+    Unreadable { path: PathBuf, cause: NotRead },
     #[error("{} holds no certificate; it must be a PEM file with BEGIN CERTIFICATE, the server's own first", path.display())]
     NoCertificate { path: PathBuf },
     #[error("a certificate in {} is broken: {cause}", path.display())]
@@ -54,6 +49,8 @@ pub enum BadCertificate {
     NoKey { path: PathBuf },
     #[error("the private key in {} cannot be used: {cause}", path.display())]
     BadKey { path: PathBuf, cause: String },
+    #[error("the private key in {} is broken, or of a kind that is not served; make one of ECDSA P-256 or P-384, Ed25519, or RSA with 2048 to 4096 bits", path.display())]
+    UnknownKey { path: PathBuf },
     #[error("the private key in {} does not belong to the first certificate in {}", key.display(), certificate.display())]
     Mismatch { certificate: PathBuf, key: PathBuf },
 }
@@ -62,8 +59,7 @@ pub enum BadCertificate {
 #[derive(Debug)]
 struct Served {
     key: Arc<CertifiedKey>,
-    /// Seconds since 1970.
-    expires_s: i64,
+    validity: Validity,
 }
 
 /// What the files held when they were looked at.
@@ -74,6 +70,12 @@ struct Contents {
 
 impl CertificateFiles {
     fn read(&self) -> Result<Contents, BadCertificate> {
+        let read = |path: &PathBuf| {
+            pem_file::read(path).map_err(|cause| BadCertificate::Unreadable {
+                path: path.clone(),
+                cause,
+            })
+        };
         Ok(Contents {
             certificate: read(&self.certificate)?,
             key: read(&self.key)?,
@@ -92,7 +94,7 @@ impl CertificateFiles {
         let Some(own) = chain.first() else {
             return Err(BadCertificate::NoCertificate { path: path() });
         };
-        let expires_s = expiry(own).map_err(broken)?;
+        let validity = Validity::of(own).map_err(broken)?;
         let key = self.parse_key(&contents.key)?;
         let bad_key = |error: Error| match error {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => BadCertificate::Mismatch {
@@ -105,10 +107,19 @@ impl CertificateFiles {
                 cause: error.to_string(),
             },
         };
-        let key = CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(bad_key)?;
+        let provider = ring::default_provider();
+        if provider
+            .key_provider
+            .load_private_key(key.clone_key())
+            .is_err()
+        {
+            let path = self.key.clone();
+            return Err(BadCertificate::UnknownKey { path });
+        }
+        let key = CertifiedKey::from_der(chain, key, &provider).map_err(bad_key)?;
         Ok(Served {
             key: Arc::new(key),
-            expires_s,
+            validity,
         })
     }
 
@@ -129,31 +140,6 @@ impl CertificateFiles {
             }
         })
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, BadCertificate> {
-    let unreadable = |cause| BadCertificate::Unreadable {
-        path: path.to_owned(),
-        cause,
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    match bytes.len() as u64 > FILE_BYTES_MAX {
-        true => Err(BadCertificate::TooLarge {
-            path: path.to_owned(),
-        }),
-        false => Ok(bytes),
-    }
-}
-
-/// When a certificate ends, in seconds since 1970.
-fn expiry(certificate: &CertificateDer<'_>) -> Result<i64, String> {
-    let parsed = Certificate::from_der(certificate).map_err(|error| error.to_string())?;
-    let end = parsed.tbs_certificate().validity().not_after;
-    Ok(i64::try_from(end.to_unix_duration().as_secs()).unwrap_or(i64::MAX))
 }
 
 /// The certificates of one listener: chosen here for every connection that begins.
@@ -179,7 +165,6 @@ impl Certificates {
     pub fn load(files: CertificateFiles) -> Result<Arc<Certificates>, BadCertificate> {
         let contents = files.read()?;
         let served = files.parse(&contents)?;
-        warn_of_expiry(&files, served.expires_s);
         Ok(Arc::new(Certificates {
             files,
             seen: AtomicU64::new(contents.fingerprint()),
@@ -187,9 +172,37 @@ impl Certificates {
         }))
     }
 
+    /// Where the certificate is.
+    pub fn files(&self) -> &CertificateFiles {
+        &self.files
+    }
+
     /// When the certificate in force ends, in seconds since 1970.
     pub fn expires_s(&self) -> i64 {
-        self.served.load().expires_s
+        self.served.load().validity.until_s
+    }
+
+    /// What is wrong with what is in force, though it is served.
+    pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if let Some(trouble) = self.served.load().validity.trouble(SystemTime::now()) {
+            let path = self.files.certificate.display();
+            troubles.push(format!("the TLS certificate in {path} {trouble}"));
+        }
+        if pem_file::is_open_to_all(&self.files.key) {
+            let path = self.files.key.display();
+            troubles.push(format!(
+                "every user of this machine can read the private key in {path}; chmod 640 it, for the gateway's group"
+            ));
+        }
+        troubles
+    }
+
+    /// Writes the troubles to the log.
+    pub fn warn(&self) {
+        for trouble in self.troubles() {
+            tracing::warn!("{trouble}");
+        }
     }
 
     /// Looks at the files, and serves what they hold from now on if that is new and good. What is bad
@@ -197,7 +210,7 @@ impl Certificates {
     pub fn look(&self) -> Look {
         let contents = match self.files.read() {
             Ok(contents) => contents,
-            Err(bad) => return self.refuse(0, bad),
+            Err(bad) => return self.refuse(NOT_READ, bad),
         };
         let fingerprint = contents.fingerprint();
         if fingerprint == self.seen.load(Ordering::Relaxed) {
@@ -220,24 +233,36 @@ impl Certificates {
         }
     }
 
+    /// Looks at the files as if for the first time, because somebody asked for it, and says what came of it.
+    pub fn reload(&self) {
+        self.seen.store(NEVER_SEEN, Ordering::Relaxed);
+        self.told(self.look());
+    }
+
     /// Looks at the files from time to time, for ever.
     pub async fn follow(self: Arc<Self>) {
         loop {
             tokio::time::sleep(Duration::from_secs(LOOK_INTERVAL_S)).await;
             let own = Arc::clone(&self);
-            let path = self.files.certificate.display();
-            match tokio::task::spawn_blocking(move || own.look()).await {
-                Ok(Look::Unchanged) => {}
-                Ok(Look::Replaced) => {
-                    tracing::info!(certificate = %path, expires = self.expires_s(), "a new TLS certificate is in force");
-                    warn_of_expiry(&self.files, self.expires_s());
-                }
-                Ok(Look::Refused(bad)) => {
-                    tracing::warn!(
-                        "the new TLS certificate is not used, the one before stays in force: {bad}"
-                    );
-                }
-                Err(_) => tracing::error!("looking for a new TLS certificate panicked"),
+            let looked = tokio::task::spawn_blocking(move || own.told(own.look()));
+            if looked.await.is_err() {
+                tracing::error!("looking for a new TLS certificate panicked");
+            }
+        }
+    }
+
+    fn told(&self, look: Look) {
+        match look {
+            Look::Unchanged => {}
+            Look::Replaced => {
+                let path = self.files.certificate.display();
+                tracing::info!(certificate = %path, expires = self.expires_s(), "a TLS certificate was read and is in force");
+                self.warn();
+            }
+            Look::Refused(bad) => {
+                tracing::warn!(
+                    "the new TLS certificate is not used, the one before stays in force: {bad}"
+                );
             }
         }
     }
@@ -247,20 +272,7 @@ impl Contents {
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.certificate, &self.key).hash(&mut hasher);
-        hasher.finish().max(1) // 0 is for files that cannot be read
-    }
-}
-
-fn warn_of_expiry(files: &CertificateFiles, expires_s: i64) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let left_s = expires_s - now.map_or(0, |now| now.as_secs() as i64);
-    let certificate = files.certificate.display();
-    match left_s {
-        ..=0 => tracing::warn!(%certificate, "the TLS certificate has expired"),
-        1..EXPIRES_SOON_S => {
-            tracing::warn!(%certificate, days = left_s / (24 * 3600), "the TLS certificate expires soon");
-        }
-        _ => {}
+        hasher.finish().max(NEVER_SEEN + 1)
     }
 }
 
@@ -357,10 +369,10 @@ mod tests {
         let cut = pem("CERTIFICATE", &[0x30, 0x03, 1, 2, 3]);
         assert!(bad(&cut, &key_pem).starts_with("a certificate in D/own.pem is broken"));
         let nonsense = pem("PRIVATE KEY", &[0x30, 0x03, 1, 2, 3]);
-        assert!(
-            bad(&certificate, &nonsense).starts_with("the private key in D/own.key cannot be used")
-        );
-        let large = "x".repeat(FILE_BYTES_MAX as usize + 1);
+        assert!(bad(&certificate, &nonsense).starts_with(
+            "the private key in D/own.key is broken, or of a kind that is not served; "
+        ));
+        let large = "x".repeat(pem_file::FILE_BYTES_MAX as usize + 1);
         assert!(bad(&large, &key_pem).contains("larger than"));
         let missing = CertificateFiles {
             certificate: "/nonexistent/own.pem".into(),

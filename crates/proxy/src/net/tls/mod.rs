@@ -2,6 +2,8 @@
 
 pub mod certificate;
 mod handshake;
+pub mod pem_file;
+mod validity;
 
 use std::sync::Arc;
 
