@@ -14,18 +14,27 @@ fn patch<V>(
     value: V,
     unknown: &'static str,
 ) -> Result<(), Error> {
-    let there = map.as_ref().is_some_and(|map| map.contains_key(key));
-    if op != Op::Add && !there {
+    let mut entries = map.take().unwrap_or_default();
+    let done = patch_kept(&mut entries, op, key, value, unknown);
+    *map = Some(entries).filter(|entries| !entries.is_empty());
+    done
+}
+
+/// The same for a map that may be empty.
+fn patch_kept<V>(
+    map: &mut BTreeMap<String, V>,
+    op: Op,
+    key: &str,
+    value: V,
+    unknown: &'static str,
+) -> Result<(), Error> {
+    if op != Op::Add && !map.contains_key(key) {
         return Err(Error::not_found(unknown));
     }
-    let entries = map.get_or_insert_default();
     if op == Op::Remove {
-        entries.remove(key);
+        map.remove(key);
     } else {
-        entries.insert(key.to_owned(), value);
-    }
-    if entries.is_empty() {
-        *map = None;
+        map.insert(key.to_owned(), value);
     }
     Ok(())
 }
@@ -47,6 +56,18 @@ pub fn patch_mapped(
 ) -> Result<(), Error> {
     let value = new.value().unwrap_or_default().to_owned();
     patch(map, new.op(), new.hole(), value, UNKNOWN_PARAMETER)
+}
+
+/// Patches the mapped parameter of a gateway response.
+pub fn patch_parameter(map: &mut BTreeMap<String, String>, new: &Patched<'_>) -> Result<(), Error> {
+    let value = new.value().unwrap_or_default().to_owned();
+    patch_kept(map, new.op(), new.hole(), value, UNKNOWN_PARAMETER)
+}
+
+/// Patches the template of a gateway response.
+pub fn patch_text(map: &mut BTreeMap<String, String>, new: &Patched<'_>) -> Result<(), Error> {
+    let value = new.value().unwrap_or_default().to_owned();
+    patch_kept(map, new.op(), new.hole(), value, UNKNOWN_CONTENT_TYPE)
 }
 
 /// Patches the model of a content type.

@@ -81,6 +81,13 @@ impl Error {
         Self::LimitExceeded(message.into())
     }
 
+    /// An API has as many of something (AWS's plural) as it may have.
+    pub fn too_many(nouns: &str) -> Self {
+        Self::limit_exceeded(format!(
+            "Maximum number of {nouns} for this API has been reached."
+        ))
+    }
+
     pub fn internal(message: impl std::fmt::Display) -> Self {
         Self::Internal(message.to_string())
     }

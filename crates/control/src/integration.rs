@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::json;
 use tollgate_entity::integration::{PassthroughBehavior, TIMEOUT_MS_DEFAULT, TlsConfig};
-use tollgate_entity::{Integration, IntegrationType, Method};
+use tollgate_entity::{Integration, IntegrationType, Method, VpcLink};
 use tollgate_store::Reader;
 
 use crate::check::Check;
@@ -58,15 +58,26 @@ pub async fn put(
     new.check_front(caller.operation)?;
     let detail = json!({"type": new.integration_type, "uri": new.uri});
     let verb = at.verb.clone();
-    let done = resource::change(&control, &caller, &at, detail, move |_, resource| {
+    let done = resource::change(&control, &caller, &at, detail, move |reader, resource| {
         let resource_id = resource.id.clone();
         let method = method::find(resource, &verb)?;
         let integration = new.integration(&resource_id)?;
-        check::check(&integration, method)?;
+        check(reader, &integration, method)?;
         method.method_integration = Some(integration.clone());
         Ok(integration)
     });
     done.await.map(Json)
+}
+
+/// What holds for an integration of that method.
+pub(crate) fn check(
+    reader: &Reader<'_>,
+    integration: &Integration,
+    method: &Method,
+) -> Result<(), Error> {
+    check::check(integration, method, |id| {
+        Ok(reader.get::<VpcLink>("", id)?.is_some())
+    })
 }
 
 /// GetIntegration, with its responses.
@@ -89,14 +100,14 @@ pub async fn update(
     patch: PatchDocument,
 ) -> Result<Json<Integration>, Error> {
     let (detail, verb) = (json!(patch.patch_operations), at.verb.clone());
-    let done = resource::change(&control, &caller, &at, detail, move |_, resource| {
+    let done = resource::change(&control, &caller, &at, detail, move |reader, resource| {
         let method = resource
             .resource_methods
             .get_mut(&verb)
             .ok_or_else(unknown)?;
         let mut integration = method.method_integration.take().ok_or_else(unknown)?;
         patch.apply(&mut integration)?;
-        check::check(&integration, method)?;
+        check(reader, &integration, method)?;
         method.method_integration = Some(integration.clone());
         Ok(integration)
     });

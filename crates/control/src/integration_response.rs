@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::json;
 use tollgate_entity::{Integration, IntegrationResponse, Method, MethodResponse, Resource};
@@ -148,12 +147,13 @@ fn store(method: &mut Method, response: IntegrationResponse) -> Result<Integrati
     Ok(response)
 }
 
-fn check_parts(
+/// Checks a response of an integration against what its method declares of that status.
+pub(crate) fn check_parts(
     response: &IntegrationResponse,
     declared: Option<&MethodResponse>,
 ) -> Result<(), Error> {
     if let Some(pattern) = &response.selection_pattern {
-        check_pattern(pattern)?;
+        mapping::check_pattern(pattern)?;
     }
     if let Some(parameters) = &response.response_parameters {
         mapping::check_response(
@@ -164,16 +164,7 @@ fn check_parts(
     mapping::check_content_types(response.response_templates.as_ref())
 }
 
-/// AWS's patterns are Java's. What only Java can do (look-around, back-references) is kept; its call fails.
-fn check_pattern(pattern: &str) -> Result<(), Error> {
-    match Regex::new(pattern) {
-        Ok(_) => Ok(()),
-        Err(error) if error.to_string().contains("not supported") => Ok(()),
-        Err(_) => Err(Error::bad_request("Invalid regex pattern specified")),
-    }
-}
-
-fn check_pattern_is_free(
+pub(crate) fn check_pattern_is_free(
     integration: &Integration,
     response: &IntegrationResponse,
 ) -> Result<(), Error> {

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
+
 use crate::error::Error;
 
 /// The front of every refusal of a mapping, as AWS's validator writes it.
@@ -129,6 +131,38 @@ pub fn check_response(
     Ok(())
 }
 
+/// Checks the headers a gateway response sets: from the request, variables or constants.
+pub fn check_gateway_response(parameters: &BTreeMap<String, String>) -> Result<(), Error> {
+    const PLACES: [&str; 5] = [
+        "path",
+        "querystring",
+        "header",
+        "multivaluequerystring",
+        "multivalueheader",
+    ];
+    for (key, value) in parameters {
+        let header = key.strip_prefix("gatewayresponse.");
+        if header.and_then(|rest| named(rest, &["header"])).is_none() {
+            return Err(no_expression(key));
+        }
+        let taken = value.strip_prefix("method.request.");
+        let is_taken = taken.is_some_and(|rest| named(rest, &PLACES).is_some());
+        if !is_taken && !is_static(value) && !is_variable(value) {
+            return Err(no_expression(value));
+        }
+    }
+    Ok(())
+}
+
+/// AWS's patterns are Java's. What only Java can do (look-around, back-references) is kept; its call fails.
+pub fn check_pattern(pattern: &str) -> Result<(), Error> {
+    match Regex::new(pattern) {
+        Ok(_) => Ok(()),
+        Err(error) if error.to_string().contains("not supported") => Ok(()),
+        Err(_) => Err(Error::bad_request("Invalid regex pattern specified")),
+    }
+}
+
 /// Checks the content types that models or templates are given for.
 pub fn check_content_types<V>(map: Option<&BTreeMap<String, V>>) -> Result<(), Error> {
     match map
@@ -144,7 +178,7 @@ pub fn check_content_types<V>(map: Option<&BTreeMap<String, V>>) -> Result<(), E
 }
 
 /// `type/subtype`, perhaps with parameters.
-fn is_content_type(text: &str) -> bool {
+pub fn is_content_type(text: &str) -> bool {
     let essence = text.split(';').next().unwrap_or_default().trim();
     let is_token = |part: &str| {
         !part.is_empty()

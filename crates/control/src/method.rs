@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::json;
 use tollgate_entity::method::HTTP_METHODS;
-use tollgate_entity::{Method, Model, Resource};
+use tollgate_entity::{Authorizer, Method, Model, RequestValidator, Resource};
 use tollgate_store::Reader;
 
 use crate::check::Check;
@@ -13,15 +13,18 @@ use crate::entries;
 use crate::error::Error;
 use crate::extract::{Caller, Json, Path};
 use crate::mapping;
-use crate::patch::{Patch, PatchDocument, PatchRule, PathRefusal, add, entry, remove, replace};
+use crate::patch::{
+    Op, Patch, PatchDocument, PatchRule, Patched, PathRefusal, add, entry, remove, replace,
+};
 use crate::resource::{self, At};
-use crate::{Control, find};
+use crate::{Control, authorizer, find};
 
 /// The body of PutMethod.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NewMethod {
     authorization_type: Option<String>,
+    authorizer_id: Option<String>,
     api_key_required: Option<bool>,
     operation_name: Option<String>,
     request_parameters: Option<BTreeMap<String, bool>>,
@@ -74,7 +77,7 @@ pub async fn update(
     let done = resource::change(&control, &caller, &at, detail, move |reader, resource| {
         let (api, method) = (resource.rest_api_id.clone(), find(resource, &verb)?);
         patch.apply(method)?;
-        check_parts(reader, &api, method)?;
+        check(reader, &api, method)?;
         Ok(method.clone())
     });
     done.await.map(Json)
@@ -143,75 +146,119 @@ impl NewMethod {
         let mut method = Method {
             http_method: verb.to_owned(),
             authorization_type: authorization_type(&self.authorization_type.unwrap_or_default())?,
+            authorizer_id: self.authorizer_id,
+            authorization_scopes: self.authorization_scopes,
             api_key_required: self.api_key_required.unwrap_or_default(),
+            request_validator_id: self.request_validator_id,
             operation_name: self.operation_name,
             request_parameters: self.request_parameters,
             request_models: self.request_models,
             ..Method::default()
         };
-        set_validator(self.request_validator_id.as_deref())?;
-        if self
-            .authorization_scopes
-            .is_some_and(|scopes| !scopes.is_empty())
-        {
-            return Err(scopes_without_cognito());
-        }
-        check_parts(reader, &resource.rest_api_id, &mut method)?;
+        check(reader, &resource.rest_api_id, &mut method)?;
         Ok(method)
     }
 }
 
-fn check_parts(reader: &Reader<'_>, api: &str, method: &mut Method) -> Result<(), Error> {
+/// Checks a method, and drops what its authorization type has no use for. What it names must be there.
+pub(crate) fn check(reader: &Reader<'_>, api: &str, method: &mut Method) -> Result<(), Error> {
+    check_authorization(reader, api, method)?;
+    method.request_validator_id.take_if(|id| id.is_empty());
+    if let Some(id) = &method.request_validator_id
+        && reader.get::<RequestValidator>(api, id)?.is_none()
+    {
+        return Err(Error::bad_request(
+            "Invalid Request Validator identifier specified",
+        ));
+    }
     if let Some(parameters) = &method.request_parameters {
         mapping::check_declared_request(parameters)?;
     }
     check_models(reader, api, method.request_models.as_ref())
 }
 
-/// `NONE` in any case; the others need what is not there yet.
+/// CUSTOM and COGNITO_USER_POOLS need an authorizer of their kind; the others have none.
+fn check_authorization(reader: &Reader<'_>, api: &str, method: &mut Method) -> Result<(), Error> {
+    method
+        .authorization_scopes
+        .take_if(|scopes| scopes.is_empty());
+    let cognito = method.authorization_type == "COGNITO_USER_POOLS";
+    if cognito || method.authorization_type == "CUSTOM" {
+        let id = method.authorizer_id.as_deref().unwrap_or_default();
+        let found: Option<Authorizer> = reader.get(api, id)?;
+        if !found.is_some_and(|found| authorizer::serves_cognito(&found) == cognito) {
+            return Err(Error::bad_request(
+                "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
+            ));
+        }
+    } else {
+        // AWS ignores it on a method without an authorizer.
+        method.authorizer_id = None;
+    }
+    if !cognito && method.authorization_scopes.is_some() {
+        return Err(Error::bad_request(
+            "Authorization Scopes are only valid for COGNITO_USER_POOLS authorization type",
+        ));
+    }
+    Ok(())
+}
+
+/// Where the first method is that `uses` something, newest resource first: `<path>/<verb>`.
+pub(crate) fn first(
+    reader: &Reader<'_>,
+    api: &str,
+    uses: impl Fn(&Method) -> bool,
+) -> Result<Option<String>, Error> {
+    let resources: Vec<Resource> = reader.list(api)?;
+    let mut methods = resources.iter().rev().flat_map(|resource| {
+        let methods = resource.resource_methods.iter();
+        methods.map(move |(verb, method)| (resource, verb, method))
+    });
+    let found = methods.find(|(_, _, method)| uses(method));
+    Ok(found.map(|(resource, verb, _)| place(resource, verb)))
+}
+
+/// A method as AWS's refusals name it: `/pets/GET`, and `//GET` for the root's.
+pub(crate) fn place(resource: &Resource, verb: &str) -> String {
+    format!("{}/{verb}", resource.path)
+}
+
+/// One of AWS's authorization types, in any case.
 fn authorization_type(text: &str) -> Result<String, Error> {
-    match text.to_ascii_uppercase().as_str() {
-        "NONE" => Ok("NONE".to_owned()),
-        "CUSTOM" | "COGNITO_USER_POOLS" => Err(Error::bad_request(
-            "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
-        )),
-        "AWS_IAM" => Err(Error::bad_request(
-            "The authorization type AWS_IAM is not supported yet. Use NONE.",
-        )),
-        _ => Err(Error::bad_request(
-            "Invalid authorization type specified. Valid options are NONE,AWS_IAM,CUSTOM,COGNITO_USER_POOLS",
-        )),
+    const KNOWN: [&str; 4] = ["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"];
+    let text = text.to_ascii_uppercase();
+    match KNOWN.contains(&text.as_str()) {
+        true => Ok(text),
+        false => Err(Error::bad_request(format!(
+            "Invalid authorization type specified. Valid options are {}",
+            KNOWN.join(",")
+        ))),
     }
 }
 
-/// There are no request validators, so that only none at all is valid.
-fn set_validator(id: Option<&str>) -> Result<(), Error> {
-    match id {
-        None | Some("") => Ok(()),
-        Some(_) => Err(Error::bad_request(
-            "Invalid Request Validator identifier specified",
-        )),
+/// Adds the scope that is the value, or takes it out.
+fn patch_scope(method: &mut Method, new: &Patched<'_>) -> Result<(), Error> {
+    let scope = new.text()?;
+    let scopes = method.authorization_scopes.get_or_insert_default();
+    scopes.retain(|known| known != scope);
+    if new.op() == Op::Add {
+        scopes.push(scope.to_owned());
     }
-}
-
-fn scopes_without_cognito() -> Error {
-    Error::bad_request(
-        "Authorization Scopes are only valid for COGNITO_USER_POOLS authorization type",
-    )
+    Ok(())
 }
 
 #[rustfmt::skip]
 impl Patch for Method {
     const RULES: &'static [PatchRule<Self>] = &[
-        replace("/authorizationType", |method, new| { method.authorization_type = authorization_type(new.text()?)?; Ok(()) }),
-        replace("/authorizerId",      |_, _| Ok(())), // AWS ignores it on a method without an authorizer
-        replace("/apiKeyRequired",    |method, new| new.set(&mut method.api_key_required)),
-        replace("/operationName",     |method, new| new.set(&mut method.operation_name)),
-        replace("/requestValidatorId", |_, new| set_validator(new.value())),
-        add("/authorizationScopes",    |_, _| Err(scopes_without_cognito())),
-        remove("/authorizationScopes", |_, _| Err(scopes_without_cognito())),
-        entry("/requestParameters/{name}",     |method, new| entries::patch_declared(&mut method.request_parameters, new)),
-        entry("/requestModels/{contentType}",  |method, new| entries::patch_model(&mut method.request_models, new)),
+        replace("/authorizationType",  |method, new| { method.authorization_type = authorization_type(new.text()?)?; Ok(()) }),
+        replace("/authorizerId",       |method, new| new.set(&mut method.authorizer_id)),
+        replace("/apiKeyRequired",     |method, new| new.set(&mut method.api_key_required)),
+        replace("/operationName",      |method, new| new.set(&mut method.operation_name)),
+        replace("/requestValidatorId", |method, new| new.set(&mut method.request_validator_id)),
+        add(    "/authorizationScopes", patch_scope),
+        remove( "/authorizationScopes", patch_scope),
+        entry(  "/requestParameters/{name}",     |method, new| entries::patch_declared(&mut method.request_parameters, new)),
+        entry(  "/requestModels/{contentType}",  |method, new| entries::patch_model(&mut method.request_models, new)),
     ];
     const REFUSAL: PathRefusal = PathRefusal::PlainOrOps;
 }

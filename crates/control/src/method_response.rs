@@ -124,7 +124,12 @@ fn find<'a>(method: &'a mut Method, status_code: &str) -> Result<&'a mut MethodR
     found.ok_or_else(|| Error::not_found("Invalid Response status code specified"))
 }
 
-fn check_parts(reader: &Reader<'_>, api: &str, response: &MethodResponse) -> Result<(), Error> {
+/// What holds for a response of a method.
+pub(crate) fn check_parts(
+    reader: &Reader<'_>,
+    api: &str,
+    response: &MethodResponse,
+) -> Result<(), Error> {
     if let Some(parameters) = &response.response_parameters {
         mapping::check_declared_response(parameters)?;
     }

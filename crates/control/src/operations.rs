@@ -18,8 +18,8 @@ use crate::extract::{Caller, Query};
 use crate::native::NATIVE;
 use crate::{account, api_key, tags, usage, usage_plan, usage_plan_key};
 use crate::{
-    deployment, integration, integration_response, method, method_response, model, resource,
-    rest_api, stage,
+    authorizer, deployment, gateway_response, integration, integration_response, method,
+    method_response, model, request_validator, resource, rest_api, stage,
 };
 
 /// One operation of AWS's model.
@@ -187,34 +187,34 @@ pub static OPERATIONS: &[Operation] = &[
     senseless("GetSdk", GET, "/restapis/{restapi_id}/stages/{stage_name}/sdks/{sdk_type}", 200, "generators of client code are programs of their own; GetExport gives them the OpenAPI definition they read"),
 
     // Models
-    absent("CreateModel", POST, "/restapis/{restapi_id}/models", 201),
+    op("CreateModel", POST, "/restapis/{restapi_id}/models", 201, || post(model::create)),
     op("GetModels", GET, "/restapis/{restapi_id}/models", 200, || get(model::list)),
     op("GetModel", GET, "/restapis/{restapi_id}/models/{model_name}", 200, || get(model::get)),
-    absent("UpdateModel", PATCH, "/restapis/{restapi_id}/models/{model_name}", 200),
-    absent("DeleteModel", DELETE, "/restapis/{restapi_id}/models/{model_name}", 202),
-    absent("GetModelTemplate", GET, "/restapis/{restapi_id}/models/{model_name}/default_template", 200),
+    op("UpdateModel", PATCH, "/restapis/{restapi_id}/models/{model_name}", 200, || patch(model::update)),
+    op("DeleteModel", DELETE, "/restapis/{restapi_id}/models/{model_name}", 202, || delete(model::delete)),
+    op("GetModelTemplate", GET, "/restapis/{restapi_id}/models/{model_name}/default_template", 200, || get(model::template)),
 
     // Request validators
-    absent("CreateRequestValidator", POST, "/restapis/{restapi_id}/requestvalidators", 201),
-    absent("GetRequestValidators", GET, "/restapis/{restapi_id}/requestvalidators", 200),
-    absent("GetRequestValidator", GET, "/restapis/{restapi_id}/requestvalidators/{requestvalidator_id}", 200),
-    absent("UpdateRequestValidator", PATCH, "/restapis/{restapi_id}/requestvalidators/{requestvalidator_id}", 200),
-    absent("DeleteRequestValidator", DELETE, "/restapis/{restapi_id}/requestvalidators/{requestvalidator_id}", 202),
+    op("CreateRequestValidator", POST, "/restapis/{restapi_id}/requestvalidators", 201, || post(request_validator::create)),
+    op("GetRequestValidators", GET, "/restapis/{restapi_id}/requestvalidators", 200, || get(request_validator::list)),
+    op("GetRequestValidator", GET, "/restapis/{restapi_id}/requestvalidators/{requestvalidator_id}", 200, || get(request_validator::get)),
+    op("UpdateRequestValidator", PATCH, "/restapis/{restapi_id}/requestvalidators/{requestvalidator_id}", 200, || patch(request_validator::update)),
+    op("DeleteRequestValidator", DELETE, "/restapis/{restapi_id}/requestvalidators/{requestvalidator_id}", 202, || delete(request_validator::delete)),
 
     // Authorizers
-    absent("CreateAuthorizer", POST, "/restapis/{restapi_id}/authorizers", 201),
-    absent("GetAuthorizers", GET, "/restapis/{restapi_id}/authorizers", 200),
-    absent("GetAuthorizer", GET, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 200),
-    absent("UpdateAuthorizer", PATCH, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 200),
-    absent("DeleteAuthorizer", DELETE, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 202),
+    op("CreateAuthorizer", POST, "/restapis/{restapi_id}/authorizers", 201, || post(authorizer::create)),
+    op("GetAuthorizers", GET, "/restapis/{restapi_id}/authorizers", 200, || get(authorizer::list)),
+    op("GetAuthorizer", GET, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 200, || get(authorizer::get)),
+    op("UpdateAuthorizer", PATCH, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 200, || patch(authorizer::update)),
+    op("DeleteAuthorizer", DELETE, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 202, || delete(authorizer::delete)),
     senseless("TestInvokeAuthorizer", POST, "/restapis/{restapi_id}/authorizers/{authorizer_id}", 200, "authorizers are stored and not enforced yet, so there is no decision to test; a call to a method that uses one answers 500"),
 
     // Gateway responses
-    absent("GetGatewayResponses", GET, "/restapis/{restapi_id}/gatewayresponses", 200),
-    absent("PutGatewayResponse", PUT, "/restapis/{restapi_id}/gatewayresponses/{response_type}", 201),
-    absent("GetGatewayResponse", GET, "/restapis/{restapi_id}/gatewayresponses/{response_type}", 200),
-    absent("UpdateGatewayResponse", PATCH, "/restapis/{restapi_id}/gatewayresponses/{response_type}", 200),
-    absent("DeleteGatewayResponse", DELETE, "/restapis/{restapi_id}/gatewayresponses/{response_type}", 202),
+    op("GetGatewayResponses", GET, "/restapis/{restapi_id}/gatewayresponses", 200, || get(gateway_response::list)),
+    op("PutGatewayResponse", PUT, "/restapis/{restapi_id}/gatewayresponses/{response_type}", 201, || put(gateway_response::put)),
+    op("GetGatewayResponse", GET, "/restapis/{restapi_id}/gatewayresponses/{response_type}", 200, || get(gateway_response::get)),
+    op("UpdateGatewayResponse", PATCH, "/restapis/{restapi_id}/gatewayresponses/{response_type}", 200, || patch(gateway_response::update)),
+    op("DeleteGatewayResponse", DELETE, "/restapis/{restapi_id}/gatewayresponses/{response_type}", 202, || delete(gateway_response::delete)),
 
     // Documentation
     absent("CreateDocumentationPart", POST, "/restapis/{restapi_id}/documentation/parts", 201),

@@ -10,8 +10,12 @@ use crate::method;
 /// Milliseconds an integration may take at most; AWS's quota.
 const TIMEOUT_MS_MAX: i32 = TIMEOUT_MS_DEFAULT;
 
-/// Checks the integration of a method.
-pub(super) fn check(integration: &Integration, method: &Method) -> Result<(), Error> {
+/// Checks the integration of a method. `has_vpc_link` tells whether there is a VPC link of that id.
+pub(crate) fn check(
+    integration: &Integration,
+    method: &Method,
+    has_vpc_link: impl FnOnce(&str) -> Result<bool, Error>,
+) -> Result<(), Error> {
     match (
         integration.http_method.as_deref(),
         integration.integration_type,
@@ -30,7 +34,7 @@ pub(super) fn check(integration: &Integration, method: &Method) -> Result<(), Er
             "Timeout should be between {TIMEOUT_MS_MIN} ms and {TIMEOUT_MS_MAX} ms"
         )));
     }
-    check_connection(integration)?;
+    check_connection(integration, has_vpc_link)?;
     if let Some(parameters) = &integration.request_parameters {
         mapping::check_request(parameters, method.request_parameters.as_ref())?;
     }
@@ -96,8 +100,11 @@ fn is_arn(text: Option<&str>) -> bool {
     text.is_none_or(|text| text.starts_with("arn:"))
 }
 
-/// There are no VPC links; one named by a stage variable is looked up at the call, which then fails.
-fn check_connection(integration: &Integration) -> Result<(), Error> {
+/// A VPC link must be there; one named by a stage variable is looked up at the call.
+fn check_connection(
+    integration: &Integration,
+    has_vpc_link: impl FnOnce(&str) -> Result<bool, Error>,
+) -> Result<(), Error> {
     if integration.connection_type.as_deref() != Some("VPC_LINK") {
         return Ok(());
     }
@@ -106,6 +113,7 @@ fn check_connection(integration: &Integration) -> Result<(), Error> {
             "ConnectionId should be set to the vpcLinkId or stage variable on connection type VPC_LINK",
         )),
         Some(id) if id.starts_with("${stageVariables.") && id.ends_with('}') => Ok(()),
+        Some(id) if has_vpc_link(id)? => Ok(()),
         Some(_) => Err(Error::bad_request("Invalid Vpc Link identifier specified")),
     }
 }
@@ -147,7 +155,7 @@ mod tests {
             ..Integration::default()
         };
         change(&mut integration);
-        check(&integration, &Method::default())
+        check(&integration, &Method::default(), |id| Ok(id == "link"))
             .map_or_else(|error| error.to_string(), |()| "fine".to_owned())
     }
 
@@ -249,6 +257,7 @@ mod tests {
             "ConnectionId should be set to the vpcLinkId or stage variable on connection type VPC_LINK"
         );
         assert_eq!(vpc(Some("abc123")), "Invalid Vpc Link identifier specified");
+        assert_eq!(vpc(Some("link")), "fine");
         assert_eq!(vpc(Some("${stageVariables.vpcLinkId}")), "fine");
     }
 }

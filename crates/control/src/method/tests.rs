@@ -103,9 +103,6 @@ async fn bad_methods_are_refused_in_the_recorded_order() {
         .await
         .bad(authorizer);
     }
-    root.put("ANY", json!({"authorizationType": "AWS_IAM"}))
-        .await
-        .bad("The authorization type AWS_IAM is not supported yet. Use NONE.");
     root.put("ANY", json!({"authorizationType": "BASIC"}))
         .await
         .bad("Invalid authorization type specified. Valid options are NONE,AWS_IAM,CUSTOM,COGNITO_USER_POOLS");

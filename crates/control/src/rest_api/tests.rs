@@ -159,7 +159,6 @@ async fn bad_creations_are_refused_in_the_recorded_order() {
 async fn what_would_protect_but_is_not_there_yet_is_refused() {
     let gateway = Gateway::new();
     for (member, value) in [
-        ("apiKeySource", json!("AUTHORIZER")),
         ("policy", json!("{\"Version\":\"2012-10-17\"}")),
         ("endpointConfiguration", json!({"types": ["PRIVATE"]})),
         ("cloneFrom", json!("abc")),
@@ -187,7 +186,15 @@ async fn what_would_protect_but_is_not_there_yet_is_refused() {
             answer.body
         );
     };
-    unsupported("/apiKeySource", "AUTHORIZER").await;
+    gateway
+        .patch(&api, &[("replace", "/apiKeySource", Some("WRONG"))])
+        .await
+        .bad("Invalid ApiKeySource specified. Valid options are HEADER,AUTHORIZER");
+    let patched = gateway
+        .patch(&api, &[("replace", "/apiKeySource", Some("AUTHORIZER"))])
+        .await
+        .ok(200);
+    assert_eq!(text(&patched, "apiKeySource"), "AUTHORIZER");
     unsupported("/policy", "{}").await;
     unsupported("/endpointConfiguration/types/0", "PRIVATE").await;
 }

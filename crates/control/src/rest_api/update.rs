@@ -72,9 +72,7 @@ pub(super) fn check_policy(policy: Option<&str>) -> Result<(), Error> {
 pub(super) fn api_key_source(text: &str) -> Result<ApiKeySource, Error> {
     match text {
         "HEADER" => Ok(ApiKeySource::Header),
-        "AUTHORIZER" => Err(Error::bad_request(
-            "The apiKeySource AUTHORIZER is not supported yet. Use HEADER.",
-        )),
+        "AUTHORIZER" => Ok(ApiKeySource::Authorizer),
         _ => Err(Error::bad_request(
             "Invalid ApiKeySource specified. Valid options are HEADER,AUTHORIZER",
         )),
