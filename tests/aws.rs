@@ -108,6 +108,23 @@ const NOT_KEPT: &[(&str, &str, &str)] = &[
     ("Account", "apiKeyVersion", "the same for everybody"),
     ("Account", "features", "the same for everybody"),
     ("Account", "throttleSettings", "the same for everybody"),
+    ("Deployment", "apiSummary", "made when it is asked for"),
+    (
+        "DomainName",
+        "domainNameId",
+        "only private domains have one",
+    ),
+    (
+        "DomainName",
+        "managementPolicy",
+        "only private domains have one",
+    ),
+    (
+        "DomainName",
+        "mutualTlsAuthentication",
+        "refused until it is enforced",
+    ),
+    ("DomainName", "policy", "only private domains have one"),
     ("RestApi", "apiStatus", "an API here is never on its way"),
     (
         "RestApi",
