@@ -7,6 +7,9 @@ use crate::trace::{note, violated};
 use crate::world::{Asked, World};
 use tollgate_proxy::simulation::Refused;
 
+/// Tasks of a process that does nothing: its writer and its builder.
+const AT_REST: usize = 2;
+
 /// Calls that one key makes at the end at most, beyond its limit.
 const MORE: u64 = 5;
 
@@ -67,6 +70,12 @@ impl World {
             .is_none_or(|running| !running.is_serving.get())
         {
             violated("I13", "the process does not begin to serve".into());
+        }
+        // What began before comes to its end first: its calls still have their places in the queues.
+        let until = self.now_ms() + 5_000;
+        self.go(until, |world| world.tasks.count() <= AT_REST).await;
+        if self.tasks.count() > AT_REST {
+            violated("I13", "calls or reports have no end".into());
         }
         // A jump that has proven itself is believed by then.
         let wait_ms = if self.scenario.is_honest { 500 } else { 75_000 };

@@ -127,8 +127,8 @@ impl SimulatedClock for ProcessClock {
 pub struct Belief {
     ceiling_ms: i64,
     doubt: Option<(i64, u64)>,
-    /// The doubt before, and when it ended.
-    left: Option<(i64, u64, u64)>,
+    /// The doubts before, and when each ended: a process that was blind meanwhile still has one of them.
+    left: Vec<(i64, u64, u64)>,
 }
 
 /// The longest suspension or write: what happens to the clock meanwhile, the process cannot see.
@@ -139,13 +139,15 @@ impl Belief {
         Belief {
             ceiling_ms: machine.offset_ms(),
             doubt: None,
-            left: None,
+            left: Vec::new(),
         }
     }
 
     fn leave(&mut self, now_ns: u64) {
         if let Some((doubted_ms, since_ns)) = self.doubt.take() {
-            self.left = Some((doubted_ms, since_ns, now_ns));
+            self.left
+                .retain(|(_, _, at_ns)| now_ns - at_ns <= UNSEEN_NS);
+            self.left.push((doubted_ms, since_ns, now_ns));
         }
     }
 
@@ -168,11 +170,12 @@ impl Belief {
             }
             _ => {
                 let now_ns = machine.mono_ns();
-                let back = self.left.filter(|(left_ms, _, at_ns)| {
+                let back = self.left.iter().filter(|(left_ms, _, at_ns)| {
                     (seen_ms - left_ms).abs() <= JUMP_MS && now_ns - at_ns <= UNSEEN_NS
                 });
+                let since_ns = back.map(|(_, since_ns, _)| *since_ns).min();
                 self.leave(now_ns);
-                let since_ns = back.map_or(now_ns, |(_, since_ns, _)| since_ns);
+                let since_ns = since_ns.unwrap_or(now_ns);
                 self.doubt = Some((seen_ms, since_ns));
             }
         }

@@ -180,24 +180,37 @@ impl Scenario {
             self.put(at, Event::Suspend { ms });
         }
         if random.one_in(30) {
-            // Ten minutes without a call: units are given back, some just when calls come again.
+            self.rest(random, end);
+        }
+        if !self.is_honest {
+            self.lies(random, end);
+        }
+    }
+
+    /// Ten minutes without a call: units are given back, some just when calls come again.
+    fn rest(&mut self, random: &mut Random, end: u64) {
+        self.end_ms = end + 604_000;
+        if random.one_in(2) {
             for _ in 0..random.between(5, 120) {
                 let at = end + 598_000 + random.below(5_000);
                 self.put(at, Event::Call);
             }
             for _ in 0..random.below(6) {
                 let at = end + 596_000 + random.below(5_000);
-                self.put(
-                    at,
-                    Event::DiskSlow {
-                        ms: random.between(20, 200),
-                    },
-                );
+                let ms = random.between(20, 200);
+                self.put(at, Event::DiskSlow { ms });
             }
-            self.end_ms = end + 604_000;
+            return;
         }
-        if !self.is_honest {
-            self.lies(random, end);
+        // The keys of the last calls are idle in the same second. Giving back takes long, and they come again meanwhile.
+        for _ in 0..random.between(1, 4) {
+            self.put(end, Event::Call);
+        }
+        let ms = random.between(300, 2_000);
+        self.put(end + 590_000, Event::DiskSlow { ms });
+        for _ in 0..random.between(1, 6) {
+            let at = end + 600_000 + random.below(2_500);
+            self.put(at, random.pick(&[Event::Call, Event::Burst]));
         }
     }
 

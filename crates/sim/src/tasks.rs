@@ -88,6 +88,11 @@ impl Tasks {
         self.list.borrow().get(id).is_none_or(Option::is_none)
     }
 
+    /// Those that have not ended.
+    pub fn count(&self) -> usize {
+        self.list.borrow().iter().flatten().count()
+    }
+
     /// Its thread gets no core until it is released.
     pub fn hold(&self, id: usize) {
         self.held.borrow_mut().insert(id);
