@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) dirty: bool,
     /// Rows of it are in the batch being written.
     pub(super) writing: bool,
-    /// Requests wait for units.
+    /// Requests wait for units; until they are told, it is also listed or writing, or not live.
     pub(super) waiting: bool,
     /// To be forgotten because it is idle, or because the slot is to be recycled.
     pub(super) retiring: bool,
@@ -250,8 +250,7 @@ impl State {
 
     /// Whether there is something to do for it, or being done.
     pub(super) fn is_busy(&self) -> bool {
-        let waited_for = self.waiting && !self.releasing;
-        !self.live || self.listed || self.dirty || self.writing || waited_for
+        !self.live || self.listed || self.dirty || self.writing
     }
 
     /// Whether nothing would be lost by forgetting this state: everything is in the store, nobody waits.
