@@ -16,6 +16,8 @@ import urllib.request
 
 REGION = "us-east-1"
 PATIENCE_S = 120
+# Characters by which a secret is recognised; shorter ones would be found by chance.
+SHORTEST = 16
 
 
 class Gateway:
@@ -26,6 +28,7 @@ class Gateway:
         if not binary:
             sys.exit("set TOLLGATE to the binary to test; `make test` does")
         self.home = tempfile.mkdtemp(prefix="tollgate-walk-")
+        self.secrets = set()
         data, plane = free_port(), free_port()
         self.data = f"http://127.0.0.1:{data}"
         self.endpoint = f"http://127.0.0.1:{plane}"
@@ -48,7 +51,34 @@ class Gateway:
         if error is not None or status != 0:
             self.log.seek(0)
             print(f"--- the gateway ended with {status}; its last words:\n" + "".join(self.log.readlines()[-30:]))
+        leaks = self.leaks()
         shutil.rmtree(self.home, ignore_errors=True)
+        if leaks:
+            sys.exit(f"a key's value or a secret is in {leaks}")
+
+    def note(self, secret):
+        """A key's value that must be found in nothing the gateway leaves behind."""
+        if secret and len(secret) >= SHORTEST:
+            self.secrets.add(secret)
+        return secret
+
+    def leaks(self):
+        """The gateway's files that hold a noted secret. `credentials` is where the administrator's is meant to be."""
+        secret = self.keys()[1]
+        noted = [text.encode() for text in {*self.secrets, secret}]
+        found = []
+        for folder, _, names in os.walk(self.data_dir):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    content = file.read()
+                if any(text in content for text in noted):
+                    found.append(name)
+        if "credentials" not in found:
+            return ["no file: the search does not even find the administrator's secret where it belongs"]
+        found.remove("credentials")
+        with open(self.log.name, "rb") as file:
+            content = file.read()
+        return found + ["the log"] * any(text in content for text in noted)
 
     def is_ready(self):
         if self.process.poll() is not None:

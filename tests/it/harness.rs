@@ -260,7 +260,11 @@ impl Drop for Gateway {
             let _ = child.wait();
         }
         if !std::thread::panicking() {
-            let leaks = crate::secrets::found_below(self.home.path());
+            let mut leaks = crate::secrets::found_below(self.home.path());
+            // Kept elsewhere, it is not below home.
+            if let Some(data_dir) = &self.data_dir {
+                leaks.extend(crate::secrets::found_below(data_dir));
+            }
             assert!(
                 leaks.is_empty(),
                 "a key's value or a secret is in {leaks:?}"

@@ -25,7 +25,10 @@ class Shell:
         done = self.run(*words)
         if done.returncode != 0:
             raise RuntimeError(f"aws apigateway {' '.join(words)}: {done.stderr.strip()}")
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        answer = json.loads(done.stdout) if done.stdout.strip() else None
+        if words[0] == "create-api-key":
+            self.gateway.note(answer["value"])
+        return answer
 
     def refusal(self, *words):
         """What the command said when it was refused."""
@@ -125,6 +128,8 @@ def import_keys(sh, plan):
         "planned.csv": f"Name,Key,Description,Enabled,UsagePlanIds\nplanned,{planned},from a file,TRUE,{plan}\n",
     }
     ids = {}
+    for value in (loose, planned):
+        sh.gateway.note(value)
     for name, text in files.items():
         path = os.path.join(sh.gateway.home, name)
         with open(path, "w") as file:

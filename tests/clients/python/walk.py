@@ -305,14 +305,31 @@ def credentials(gateway, client):
     refused("a wrong secret", client, "InvalidSignatureException", 403, None, with_keys(key, "wrong").get_account)
 
 
+def note_keys(gateway, client):
+    """Every value that the gateway makes or is given is searched for at the end."""
+    def made(parsed, **_):
+        gateway.note(parsed.get("value"))
+
+    def imported(params, **_):
+        body = params["body"]
+        lines = (body if isinstance(body, bytes) else body.encode()).decode(errors="replace").splitlines()
+        for field in (field for line in lines for field in line.split(",")):
+            gateway.note(field.strip())
+
+    client.meta.events.register("after-call.api-gateway.CreateApiKey", made)
+    client.meta.events.register("before-call.api-gateway.ImportApiKeys", imported)
+
+
 QUICK = Config(retries={"max_attempts": 0}, parameter_validation=False)
 
 clear_of_midnight(120)
 with Gateway() as gateway, Upstream() as upstream:
     access_key, secret = gateway.keys()
     client = boto3.client("apigateway", endpoint_url=gateway.endpoint, region_name=REGION, aws_access_key_id=access_key, aws_secret_access_key=secret, config=QUICK)
+    note_keys(gateway, client)
     check.run(core, client, gateway, upstream)
     for walk in (api_keys, lists_and_pages, usage_plans, rest_apis, tags_and_account, imports):
         check.run(walk, client)
     check.run(credentials, gateway, client)
+    check("values to search for were noted", len(gateway.secrets) > 5, len(gateway.secrets))
 check.finish()

@@ -10,6 +10,8 @@ from gateway import Gateway, clear_of_midnight
 clear_of_midnight(60)
 with Gateway() as gateway:
     key, secret = gateway.keys()
-    environment = {**os.environ, "ENDPOINT": gateway.endpoint, "DATA_PLANE": gateway.data.removeprefix("http://"), "ACCESS_KEY": key, "SECRET_KEY": secret}
+    environment = {**os.environ, "ENDPOINT": gateway.endpoint, "DATA_PLANE": gateway.data.removeprefix("http://"), "ACCESS_KEY": key, "SECRET_KEY": secret, "NOTED": os.path.join(gateway.home, "noted")}
     done = subprocess.run([os.environ["RUST_WALK"]], env=environment)
+    with open(environment["NOTED"]) as file:
+        gateway.note(file.read())
 sys.exit(done.returncode)

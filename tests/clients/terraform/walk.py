@@ -85,6 +85,8 @@ def walk(gateway, terraform):
             break
         terraform.must(f"no drift after edition {edition}", "plan", "-detailed-exitcode", *of)
         seen = terraform.outputs()
+        for name in ("chosen", "generated"):
+            gateway.note(seen[name])
         check.equal(f"edition {edition}: a resource is found by path", seen["found"], True)
         check.equal(f"edition {edition}: the chosen value is read back", seen["chosen"], "terraform-chosen-value-0123456789")
         path = f"/{seen['api']}/live{seen['path']}"
