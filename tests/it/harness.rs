@@ -426,6 +426,25 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Repeats something until memory stops growing: two rounds in a row leave next to nothing on top of the two before. The
+/// first rounds fill what the allocator and the pools keep; what leaks grows with each.
+pub fn until_flat(gateway: &Gateway, mut round: impl FnMut()) {
+    const ROUNDS_MAX: usize = 12;
+    const FLAT_KIB: u64 = 256;
+    let mut seen = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        round();
+        seen.push(gateway.memory_kib());
+        if let [.., a, b, c, d] = seen[..]
+            && c.max(d) <= a.min(b) + FLAT_KIB
+        {
+            println!("resident after each round, in KiB: {seen:?}");
+            return;
+        }
+    }
+    panic!("memory grows with each round, in KiB: {seen:?}");
+}
+
 /// A local address nobody listens on. Ports lie below the range from which outgoing connections take theirs.
 pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -52,8 +52,8 @@ pub fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> 
 }
 
 /// One connection, used for one request after another.
-pub struct Connection {
-    stream: BufReader<TcpStream>,
+pub struct Connection<S = TcpStream> {
+    stream: BufReader<S>,
     host: String,
     open: bool,
 }
@@ -64,11 +64,22 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Connection {
+        Ok(Connection::over(stream, address))
+    }
+
+    pub fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(timeout))
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// Over a stream that is already open.
+    pub fn over(stream: S, address: SocketAddr) -> Connection<S> {
+        Connection {
             stream: BufReader::new(stream),
             host: address.to_string(),
             open: true,
-        })
+        }
     }
 
     /// Whether the server left the connection open after the last answer.
@@ -192,10 +203,6 @@ impl Connection {
         let mut all = Vec::new();
         (&mut self.stream).take(limit).read_to_end(&mut all)?;
         Ok(all)
-    }
-
-    pub fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        self.stream.get_ref().set_read_timeout(Some(timeout))
     }
 }
 

@@ -1,17 +1,19 @@
 //! The soak: everything at once for minutes, and nothing grows. `make soak` runs ten minutes, the suite half of one.
 
+mod clients;
+
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::api::{Api, Key, Plan};
+use crate::api::{Api, Plan};
 use crate::control::Control;
-use crate::harness::{Dice, Gateway, alone, wait_until};
-use crate::http::{Connection, Reply};
+use crate::harness::{alone, wait_until};
+use crate::http::Connection;
+use crate::tls_client::TlsGateway;
 use crate::upstream::Upstream;
 
 /// Seconds in the suite; `MINUTES` asks for more.
@@ -21,22 +23,39 @@ const SECONDS_DEFAULT: u64 = 25;
 /// caches of SQLite's eight connections, 2 MiB each, which thousands of changes take to fill.
 const GROWN_KIB_MAX: f64 = 24.0 * 1024.0;
 
+/// What may come on top in a minute of the second half of a run of [`LONG`], when caches are full.
+const GROWN_KIB_A_MINUTE_MAX: f64 = 512.0;
+const LONG: Duration = Duration::from_secs(300);
+
 /// Bytes that a deleted key or stage may leave until the next start (see "Numbers never given twice" in ARCHITECTURE.md).
 const LEFT_BYTES_EACH: f64 = 1024.0;
+
+/// Descriptors that may be open after the load besides those before it: files of the databases that were opened late.
+const MORE_DESCRIPTORS: usize = 8;
+
+/// The access log is cut off when it is longer, since a long run may write more than there is room for.
+const LOG_BYTES_MAX: u64 = 32 << 20;
+
+const CONFIG: &str = "log_level = \"warn\"\nheader_read_timeout_ms = 3000\nbody_read_timeout_s = 3\nupstream_idle_timeout_s = 5\n";
 
 /// What a caller saw that it should not have.
 type Wrong = Mutex<BTreeMap<String, u64>>;
 
-struct Soak {
-    data: SocketAddr,
+pub struct Soak {
     control: Control,
-    upstream: String,
     stop: AtomicBool,
     calls: AtomicU64,
     changes: AtomicU64,
     deleted: AtomicU64,
     answers: Mutex<BTreeMap<u16, u64>>,
     wrong: Wrong,
+}
+
+/// The gateway at one moment.
+struct Sample {
+    minutes: f64,
+    memory_kib: f64,
+    deleted: f64,
 }
 
 #[test]
@@ -48,14 +67,10 @@ fn nothing_grows_and_nothing_breaks_under_mixed_load_and_changes() {
     let length = minutes.map_or(Duration::from_secs(SECONDS_DEFAULT), |minutes| {
         Duration::from_secs_f64(minutes * 60.0)
     });
-    let mut gateway = Gateway::start_with(
-        "access_log = \"off\"\nlog_level = \"warn\"\nheader_read_timeout_ms = 1000\nbody_read_timeout_s = 1\n",
-    );
+    let mut tls = TlsGateway::start(CONFIG);
     let upstream = Upstream::start();
     let soak = Soak {
-        data: gateway.data,
-        control: gateway.control(),
-        upstream: upstream.url(),
+        control: tls.gateway.control(),
         stop: AtomicBool::new(false),
         calls: AtomicU64::new(0),
         changes: AtomicU64::new(0),
@@ -64,7 +79,7 @@ fn nothing_grows_and_nothing_breaks_under_mixed_load_and_changes() {
         wrong: Mutex::default(),
     };
     let api = Api::create(&soak.control, "soak");
-    api.pass_on("", true, &soak.upstream);
+    api.pass_on("", true, &upstream.url());
     api.mock("/mock", "GET", true, "[]");
     api.deploy("prod");
     let plan = |limits: serde_json::Value| Plan::create(&soak.control, &api, "prod", &limits);
@@ -78,73 +93,106 @@ fn nothing_grows_and_nothing_breaks_under_mixed_load_and_changes() {
         tight.key("tight"),
         spent.key("spent"),
     ];
+    let idle = tls.gateway.descriptors();
 
-    let mut samples: Vec<(f64, f64, usize)> = Vec::new();
+    let mut samples = Vec::new();
+    let (mut busy, mut logged) = (0, 0);
     let start = Instant::now();
     std::thread::scope(|scope| {
-        let (soak, api, keys, generous) = (&soak, &api, &keys, &generous);
-        for number in 0..3 {
-            scope.spawn(move || soak.call(api, keys, number));
+        let (soak, api, keys, generous, tls) = (&soak, &api, &keys, &generous, &tls);
+        let data = tls.gateway.data;
+        for number in 0..2 {
+            scope.spawn(move || soak.call(api, keys, number, || Connection::open(data)));
         }
-        scope.spawn(move || soak.leave_early(api, &keys[0]));
-        scope.spawn(move || soak.dawdle(api));
-        scope.spawn(move || soak.change(api, generous));
-        while start.elapsed() < length {
+        scope.spawn(move || soak.call_with_tls(api, keys, tls));
+        scope.spawn(move || soak.call_with_http2(api, keys, tls));
+        scope.spawn(move || soak.leave_early(data, api, &keys[0]));
+        scope.spawn(move || soak.dawdle(data, api));
+        scope.spawn(move || soak.change(api, generous, tls));
+        let log = tls.gateway.data_dir().join("access.log");
+        while start.elapsed() < length && tls.gateway.memory_kib() > 0 {
             std::thread::sleep(Duration::from_millis(500));
             upstream.forget();
-            let at = start.elapsed().as_secs_f64();
-            samples.push((at, gateway.memory_kib() as f64, gateway.descriptors()));
-            if gateway.exited().is_some() {
-                break;
+            samples.push(Sample {
+                minutes: start.elapsed().as_secs_f64() / 60.0,
+                memory_kib: tls.gateway.memory_kib() as f64,
+                deleted: soak.deleted.load(Ordering::SeqCst) as f64,
+            });
+            busy = busy.max(tls.gateway.descriptors());
+            let length = std::fs::metadata(&log).map_or(0, |file| file.len());
+            if length > LOG_BYTES_MAX {
+                logged += length;
+                std::fs::File::create(&log).unwrap();
             }
         }
+        logged += std::fs::metadata(&log).map_or(0, |file| file.len());
         soak.stop.store(true, Ordering::SeqCst);
     });
     assert!(
-        gateway.exited().is_none(),
+        tls.gateway.exited().is_none(),
         "the gateway ended: {}",
-        gateway.log()
+        tls.gateway.log()
     );
-
-    let warm = samples.len() / 4;
-    let measured = &samples[warm..];
-    let (first, last) = (
-        middle(&measured[..measured.len() / 4]),
-        middle(&measured[measured.len() * 3 / 4..]),
-    );
-    let slope = slope_per_minute(measured);
-    let deleted = soak.deleted.load(Ordering::SeqCst) as f64;
-    let bound = GROWN_KIB_MAX + deleted * LEFT_BYTES_EACH / 1024.0;
     println!(
-        "soak: {:.0} s, {} calls {:?}, {} changes, {deleted} keys and stages deleted",
+        "soak: {:.0} s, {} calls {:?}, {} changes, {} keys and stages deleted, {} MiB of access log",
         start.elapsed().as_secs_f64(),
         soak.calls.load(Ordering::SeqCst),
         soak.answers.lock().unwrap(),
         soak.changes.load(Ordering::SeqCst),
+        soak.deleted.load(Ordering::SeqCst),
+        logged >> 20,
     );
-    println!(
-        "memory: {first:.0} KiB after warm-up, {last:.0} KiB at the end, {slope:+.1} KiB a minute; at most {bound:.0} KiB more is flat"
-    );
-    assert!(
-        last - first < bound,
-        "memory grew from {first} to {last} KiB"
-    );
+    is_flat(&samples, length);
 
     // With everybody gone, the descriptors are those of an idle gateway.
     let quiet = wait_until("the connections to be closed", || {
-        let open = gateway.descriptors();
-        (open < 64 + measured[0].2).then_some(open)
+        let open = tls.gateway.descriptors();
+        (open <= idle + MORE_DESCRIPTORS).then_some(open)
     });
-    println!("descriptors: {} under load, {quiet} after", measured[0].2);
+    println!("descriptors: {idle} before, at most {busy} under load, {quiet} after");
     let wrong = soak.wrong.lock().unwrap();
     assert!(wrong.is_empty(), "{wrong:?}");
-    let log = gateway.log();
+    let log = tls.gateway.log();
     let trouble: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("ERROR") || line.contains("panicked"))
         .collect();
     assert!(trouble.is_empty(), "{trouble:?}");
-    assert!(soak.calls.load(Ordering::SeqCst) > 100 && soak.changes.load(Ordering::SeqCst) > 10);
+    let answered: u64 = soak.answers.lock().unwrap().values().sum();
+    assert!(answered > 100 && soak.changes.load(Ordering::SeqCst) > 10);
+    assert!(
+        logged > 100 * answered,
+        "a line for each call: {logged} bytes"
+    );
+}
+
+/// Memory does not grow: not by much after the warm-up, and in a long run not steadily.
+fn is_flat(samples: &[Sample], length: Duration) {
+    let measured = &samples[samples.len() / 4..];
+    let quarter = measured.len() / 4;
+    let (first, last) = (
+        middle(&measured[..quarter]),
+        middle(&measured[measured.len() - quarter..]),
+    );
+    let left_kib =
+        |from: &Sample, to: &Sample| (to.deleted - from.deleted) * LEFT_BYTES_EACH / 1024.0;
+    let end = &samples[samples.len() - 1];
+    let bound = GROWN_KIB_MAX + left_kib(&samples[0], end);
+    let half = &samples[samples.len() / 2..];
+    let minutes = end.minutes - half[0].minutes;
+    let (slope, deleted) = (slope_per_minute(half), left_kib(&half[0], end) / minutes);
+    println!(
+        "memory: {first:.0} KiB after warm-up, {last:.0} KiB at the end, at most {bound:.0} KiB more; in the second half \
+         {slope:+.1} KiB a minute, {deleted:.1} of it may be left by what was deleted"
+    );
+    assert!(
+        last - first < bound,
+        "memory grew from {first} to {last} KiB"
+    );
+    assert!(
+        length < LONG || slope < GROWN_KIB_A_MINUTE_MAX + deleted,
+        "memory grows by {slope} KiB a minute"
+    );
 }
 
 impl Soak {
@@ -156,118 +204,16 @@ impl Soak {
         *self.wrong.lock().unwrap().entry(what).or_default() += 1;
     }
 
-    /// Calls of every kind; each kind has the answers that it may get.
-    fn call(&self, api: &Api, keys: &[Key; 3], number: u64) {
-        let mut dice = Dice(number);
-        let mut connection: Option<Connection> = None;
-        let body = vec![b'x'; 100_000];
-        while self.goes_on() {
-            let kind = dice.between(0, 9);
-            let (verb, path, key, allowed): (&str, &str, &str, &[u16]) = match kind {
-                0 | 1 => ("GET", "/hit", &keys[0].value, &[200]),
-                2 => ("GET", "/mock", &keys[0].value, &[200]),
-                3 => ("POST", "/echo", &keys[0].value, &[200]),
-                4 => ("GET", "/big/200000", &keys[0].value, &[200]),
-                5 => ("GET", "/hit", &keys[1].value, &[200, 429]),
-                6 => ("GET", "/hit", &keys[2].value, &[200, 429]),
-                7 => ("GET", "/hit", "unknown-key-0123456789", &[403]),
-                8 => ("GET", "/status/503", &keys[0].value, &[503]),
-                _ => ("GET", "/reset", &keys[0].value, &[502, 504]),
-            };
-            let body: &[u8] = if verb == "POST" {
-                &body[..dice.between(0, 100_000) as usize]
-            } else {
-                b""
-            };
-            if !connection.as_ref().is_some_and(Connection::is_open) {
-                connection = Connection::open(self.data).ok();
-            }
-            let target = api.target("prod", path);
-            let reply = connection
-                .as_mut()
-                .map(|c| c.send(verb, &target, &[("x-api-key", key)], body));
-            self.calls.fetch_add(1, Ordering::Relaxed);
-            match reply {
-                Some(Ok(reply)) => {
-                    self.note(&reply);
-                    if !allowed.contains(&reply.status) {
-                        self.note_wrong(format!(
-                            "{verb} {path}: {} {}",
-                            reply.status,
-                            short(&reply)
-                        ));
-                    }
-                }
-                Some(Err(error)) => {
-                    self.note_wrong(format!("{verb} {path}: {error}"));
-                    connection = None;
-                }
-                None => self.note_wrong("no connection".to_owned()),
-            }
-        }
-    }
-
-    fn note(&self, reply: &Reply) {
-        *self
-            .answers
-            .lock()
-            .unwrap()
-            .entry(reply.status)
-            .or_default() += 1;
-    }
-
-    /// Clients that go away in the middle of their own body, or of the answer.
-    fn leave_early(&self, api: &Api, key: &Key) {
-        let mut dice = Dice(77);
-        let head = |path: &str, more: &str| {
-            let target = api.target("prod", path);
-            format!(
-                "POST {target} HTTP/1.1\r\nHost: a\r\nx-api-key: {}\r\n{more}\r\n",
-                key.value
-            )
-        };
-        while self.goes_on() {
-            let text = match dice.between(0, 3) {
-                0 => head("/echo", "Content-Length: 100000\r\n") + "some",
-                1 => head("/wait/200", "Content-Length: 0\r\n"),
-                2 => head("/big/3000000", "Content-Length: 0\r\n"),
-                _ => head("/echo", "Transfer-Encoding: chunked\r\n") + "5\r\nhello\r\n",
-            };
-            if let Ok(mut connection) = Connection::open(self.data) {
-                let _ = connection.write_raw(text.as_bytes());
-                std::thread::sleep(Duration::from_millis(dice.between(0, 30)));
-            }
-        }
-    }
-
-    /// Clients that send half a head, or half a body, and wait.
-    fn dawdle(&self, api: &Api) {
-        let mut slow = std::collections::VecDeque::new();
-        let target = api.target("prod", "/echo");
-        while self.goes_on() {
-            for text in [
-                format!("GET {target} HTTP/1.1\r\nHost:"),
-                format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nx"),
-            ] {
-                if let Ok(mut connection) = Connection::open(self.data) {
-                    let _ = connection.write_raw(text.as_bytes());
-                    slow.push_back(connection);
-                }
-            }
-            if slow.len() > 60 {
-                slow.pop_front();
-                slow.pop_front();
-            }
-            std::thread::sleep(Duration::from_millis(25));
-        }
-    }
-
-    /// Keys made, imported, disabled and deleted; plans edited; deployments and stages that come and go.
-    fn change(&self, api: &Api, plan: &Plan) {
+    /// Keys made, imported, disabled and deleted; plans edited; deployments and stages that come and go; the certificate's
+    /// files written anew.
+    fn change(&self, api: &Api, plan: &Plan, tls: &TlsGateway) {
         let control = &self.control;
         let mut round = 0;
         while self.goes_on() {
             round += 1;
+            if round % 20 == 0 {
+                tls.files.write(&tls.files.pair);
+            }
             let key = plan.key(&format!("soak-{round}"));
             key.set_enabled(control, false);
             let csv: String = (0..20)
@@ -307,26 +253,28 @@ impl Soak {
     }
 }
 
-fn short(reply: &Reply) -> String {
-    reply.text().chars().take(80).collect()
-}
-
 /// The median of the samples' memory.
-fn middle(samples: &[(f64, f64, usize)]) -> f64 {
-    let mut all: Vec<f64> = samples.iter().map(|sample| sample.1).collect();
+fn middle(samples: &[Sample]) -> f64 {
+    let mut all: Vec<f64> = samples.iter().map(|sample| sample.memory_kib).collect();
     all.sort_by(f64::total_cmp);
     all.get(all.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// By least squares, in KiB a minute.
-fn slope_per_minute(samples: &[(f64, f64, usize)]) -> f64 {
+fn slope_per_minute(samples: &[Sample]) -> f64 {
     let count = samples.len() as f64;
-    let mean = |of: fn(&(f64, f64, usize)) -> f64| samples.iter().map(of).sum::<f64>() / count;
-    let (at, memory) = (mean(|sample| sample.0), mean(|sample| sample.1));
+    let mean = |of: fn(&Sample) -> f64| samples.iter().map(of).sum::<f64>() / count;
+    let (at, memory) = (
+        mean(|sample| sample.minutes),
+        mean(|sample| sample.memory_kib),
+    );
     let above: f64 = samples
         .iter()
-        .map(|sample| (sample.0 - at) * (sample.1 - memory))
+        .map(|sample| (sample.minutes - at) * (sample.memory_kib - memory))
         .sum();
-    let below: f64 = samples.iter().map(|sample| (sample.0 - at).powi(2)).sum();
-    60.0 * above / below
+    let below: f64 = samples
+        .iter()
+        .map(|sample| (sample.minutes - at).powi(2))
+        .sum();
+    above / below
 }
