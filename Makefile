@@ -1,5 +1,5 @@
 # Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
-.PHONY: test check loom cargo-mutants power-cuts suspended sim mutants docs crash fuzz soak bench demo release clean
+.PHONY: test check loom cargo-mutants power-cuts suspended sim mutants docs crash fuzz soak bench console demo release clean
 
 ROUNDS ?= 1000
 STATES ?= 10000
@@ -69,6 +69,10 @@ sim:
 # Seeded mistakes in a copy of the tree: the simulator must find each. MUTANT=name tries one.
 mutants:
 	python3 crates/sim/mutants/run.py $(MUTANT)
+
+# The console's files in crates/console/dist, from its sources; needs Node 20.19 or newer.
+console:
+	cd crates/console && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --ignore-scripts --no-audit --no-fund && npm run build
 
 demo:
 	cargo run --release -- demo

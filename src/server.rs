@@ -134,7 +134,7 @@ impl Server {
             now,
         };
         let control = control(config, &store).with_data_plane(Arc::new(looking_in));
-        let router = health::router(health, control);
+        let router = health::router(health, control).merge(tollgate_console::router());
         let limits = control_plane::Limits {
             connections_max: usize::try_from(config.control_connections_max).unwrap_or(usize::MAX),
             tls_handshake_timeout: Duration::from_millis(config.tls_handshake_timeout_ms),

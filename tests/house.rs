@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("limiter", &[]),
     ("entity", &["limiter"]), // the calendar of quota windows: two copies could disagree
+    ("console", &[]),
     ("store", &["entity"]),
     ("control", &["store", "entity"]),
     ("proxy", &["store", "limiter", "entity"]),
