@@ -186,7 +186,7 @@ fn check_authorization(reader: &Reader<'_>, api: &str, method: &mut Method) -> R
     if cognito || method.authorization_type == "CUSTOM" {
         let id = method.authorizer_id.as_deref().unwrap_or_default();
         let found: Option<Authorizer> = reader.get(api, id)?;
-        if !found.is_some_and(|found| authorizer::serves_cognito(&found) == cognito) {
+        if found.is_none_or(|found| authorizer::serves_cognito(&found) != cognito) {
             return Err(Error::bad_request(
                 "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
             ));
