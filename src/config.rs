@@ -47,6 +47,7 @@ pub struct Config {
     pub max_headers: u64,
     pub max_target_bytes: u64,
     pub max_body_bytes: u64,
+    pub max_buffered_bytes: u64,
     pub header_read_timeout_ms: u64,
     pub tls_handshake_timeout_ms: u64,
     pub max_http2_streams: u64,

@@ -110,6 +110,8 @@ pub const SETTINGS: &[Setting] = &[
         "Bytes of a request's path and query.", |c, v| c.max_target_bytes = v),
     whole("max_body_bytes", "10485760", 0, 1_099_511_627_776,
         "Bytes of a request's body (10 MiB, as on AWS).", |c, v| c.max_body_bytes = v),
+    whole("max_buffered_bytes", "268435456", 1_048_576, 1_099_511_627_776,
+        "Bytes of bodies that are held in memory at once, over all requests, because they are validated, mapped or compressed; more are answered 503.", |c, v| c.max_buffered_bytes = v),
     whole("header_read_timeout_ms", "10000", 100, 600_000,
         "Milliseconds that a client has to send the headers of a request; both planes.", |c, v| c.header_read_timeout_ms = v),
     whole("tls_handshake_timeout_ms", "10000", 100, 600_000,

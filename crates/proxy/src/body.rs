@@ -1,5 +1,8 @@
 //! Bodies on their way through: a client's, bounded and watched to its end; an answer's, streamed.
 
+pub mod inflate;
+pub mod room;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -20,6 +23,9 @@ use crate::net::http2::body::StreamBody;
 use crate::net::stall::Stall;
 use crate::net::upstream::{Lease, Relayed};
 
+use self::inflate::{Coding, Inflater, Undecodable};
+use self::room::{Room, Taken};
+
 /// What became of a client's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -31,6 +37,8 @@ pub enum Fate {
     TooSlow,
     /// Not framed as it says, or ended early.
     Broken,
+    /// Not in the content coding that it is said to be in.
+    Garbled,
 }
 
 impl Fate {
@@ -40,6 +48,7 @@ impl Fate {
             Fate::TooLarge => Some(Refused::RequestTooLarge { bytes_max }),
             Fate::TooSlow => Some(Refused::SlowBody),
             Fate::Broken => Some(Refused::BadRequest(BadRequest::Body)),
+            Fate::Garbled => Some(Refused::UnsupportedMediaType),
             Fate::Streaming | Fate::Complete => None,
         }
     }
@@ -60,12 +69,13 @@ impl FateOf {
     }
 
     pub fn get(&self) -> Fate {
-        const ALL: [Fate; 5] = [
+        const ALL: [Fate; 6] = [
             Fate::Streaming,
             Fate::Complete,
             Fate::TooLarge,
             Fate::TooSlow,
             Fate::Broken,
+            Fate::Garbled,
         ];
         let number = usize::from(self.fate.load(Ordering::Acquire));
         ALL.get(number).copied().unwrap_or(Fate::Broken)
@@ -100,6 +110,52 @@ pub struct RequestBody {
 enum Source {
     Http1(Incoming),
     Http2(Box<StreamBody>),
+    Inflated(Box<Inflated>),
+    /// It was read whole before it goes on.
+    Whole(
+        Bytes,
+        #[expect(dead_code, reason = "held until the body has gone on")] Taken,
+    ),
+}
+
+/// A body that comes in a content coding.
+#[derive(Debug)]
+struct Inflated {
+    coded: Source,
+    inflater: Inflater,
+    is_at_end: bool,
+}
+
+impl Inflated {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fate>>> {
+        let fate = |undecodable| match undecodable {
+            Undecodable::Garbled => Fate::Garbled,
+            Undecodable::TooLarge => Fate::TooLarge,
+        };
+        loop {
+            match self.inflater.give().map_err(fate)? {
+                Some(piece) if !piece.is_empty() => {
+                    return Poll::Ready(Some(Ok(Frame::data(piece))));
+                }
+                Some(_) => {}
+                None => {
+                    self.is_at_end = true;
+                    return Poll::Ready(None);
+                }
+            }
+            match ready!(self.coded.poll_frame(context)?) {
+                None => self.inflater.end(),
+                // Trailers are about the body as it came.
+                Some(frame) => match frame.into_data() {
+                    Ok(piece) => self.inflater.take(piece).map_err(fate)?,
+                    Err(_) => self.inflater.end(),
+                },
+            }
+        }
+    }
 }
 
 impl Source {
@@ -112,6 +168,10 @@ impl Source {
                 .poll_frame(context)
                 .map_err(|error| fate_of(&error)),
             Source::Http2(stream) => Pin::new(stream).poll_frame(context),
+            Source::Inflated(inflated) => inflated.poll_frame(context),
+            Source::Whole(bytes, _) => {
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(std::mem::take(bytes)))))
+            }
         }
     }
 
@@ -119,6 +179,8 @@ impl Source {
         match self {
             Source::Http1(incoming) => incoming.is_end_stream(),
             Source::Http2(stream) => stream.is_end_stream(),
+            Source::Inflated(inflated) => inflated.is_at_end,
+            Source::Whole(bytes, _) => bytes.is_empty(),
         }
     }
 
@@ -126,6 +188,8 @@ impl Source {
         match self {
             Source::Http1(incoming) => incoming.size_hint(),
             Source::Http2(stream) => stream.size_hint(),
+            Source::Inflated(_) => SizeHint::default(),
+            Source::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
         }
     }
 }
@@ -202,6 +266,48 @@ impl RequestBody {
             }
         }
         Ok(kept)
+    }
+
+    /// Reads it whole, so that it can be looked at before it goes on: afterwards it is a body of known
+    /// length that has just come. Trailers are not kept. Whoever calls this again gets the same bytes.
+    pub async fn gather(&mut self, room: &Arc<Room>) -> Result<Bytes, Refused> {
+        if let Some(Source::Whole(bytes, _)) = &self.incoming {
+            return Ok(bytes.clone());
+        }
+        let mut taken = room.enter();
+        let mut pieces: Vec<Bytes> = Vec::new();
+        while let Some(frame) = self.frame().await {
+            let frame = frame.map_err(|GivenUp(fate)| {
+                let refusal = fate.refusal(self.bytes_max);
+                refusal.unwrap_or(Refused::BadRequest(BadRequest::Body))
+            })?;
+            let Ok(piece) = frame.into_data() else {
+                continue;
+            };
+            if !taken.more(piece.len() as u64) {
+                self.incoming = None;
+                return Err(Refused::NoRoom);
+            }
+            pieces.push(piece);
+        }
+        let bytes: Bytes = match &mut pieces[..] {
+            [one] => std::mem::take(one),
+            several => several.concat().into(),
+        };
+        self.bytes_left = self.bytes_max;
+        self.incoming = (!bytes.is_empty()).then(|| Source::Whole(bytes.clone(), taken));
+        Ok(bytes)
+    }
+
+    /// Takes it out of its content coding as it is read; the most bytes it may have hold for both.
+    pub fn inflate(&mut self, coding: Coding) {
+        self.incoming = self.incoming.take().map(|coded| {
+            Source::Inflated(Box::new(Inflated {
+                coded,
+                inflater: Inflater::new(coding, self.bytes_max),
+                is_at_end: false,
+            }))
+        });
     }
 
     fn end(&mut self, fate: Fate) {

@@ -7,7 +7,9 @@ use tollgate_entity::{ApiKeySource, DeploymentContent};
 
 use crate::access_log::fixed_members;
 use crate::gateway_response::Refused;
+use crate::gateway_response::definition::Definitions;
 use crate::integration::{self, Integration};
+use crate::method_request::{self, MethodRequest};
 use crate::route::Router;
 
 /// A deployment, ready to be called.
@@ -16,6 +18,8 @@ pub struct Deployed {
     pub router: Router,
     /// By the router's indices.
     pub methods: Vec<Method>,
+    /// How the API words refusals; none unless it defines any.
+    pub responses: Option<Box<Definitions>>,
 }
 
 /// A method of a resource.
@@ -25,6 +29,8 @@ pub struct Method {
     /// A verb or `ANY`.
     pub http_method: Box<str>,
     pub api_key_required: bool,
+    /// What is asked of requests before they go on; none unless a validator asks.
+    pub request: Option<Box<MethodRequest>>,
     /// Where its calls go. What is set up in a way that cannot work, or that is not built yet, is
     /// AWS's 500 at the call.
     pub integration: Result<Integration, Misconfigured>,
@@ -51,19 +57,28 @@ impl From<Misconfigured> for Refused {
 
 impl Deployed {
     pub fn compile(content: &DeploymentContent) -> Deployed {
-        let mut deployed = Deployed::default();
+        let mut deployed = Deployed {
+            responses: Definitions::compile(&content.gateway_responses),
+            ..Deployed::default()
+        };
+        let mut requests = method_request::Compiler::new(content);
         for resource in &content.resources {
             for method in resource.resource_methods.values() {
                 let index = deployed.methods.len() as u32;
                 deployed
                     .router
                     .add(&resource.path, &method.http_method, index);
+                let (request, integration) = match requests.compile(&resource.path, method) {
+                    Ok(request) => (request, compile(content, resource, method)),
+                    Err(misconfigured) => (None, Err(misconfigured)),
+                };
                 deployed.methods.push(Method {
                     resource_id: resource.id.as_str().into(),
                     resource_path: resource.path.as_str().into(),
                     http_method: method.http_method.as_str().into(),
                     api_key_required: method.api_key_required,
-                    integration: compile(content, resource, method),
+                    request,
+                    integration,
                     log_members: fixed_members([
                         ("resourceId", &resource.id),
                         ("resourcePath", &resource.path),

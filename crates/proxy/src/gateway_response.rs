@@ -1,18 +1,24 @@
 //! Every refusal and its answer: the one table of statuses, messages and error types.
 //!
 //! Whatever refuses a request says so with a [`Refused`], whose variants carry what the caller is
-//! shown; only this file knows how that looks on the wire.
+//! shown; only this file knows how that looks on the wire, and `definition` how an API words it.
+
+pub mod definition;
+mod variable;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::Body;
 use crate::invocation::RequestIds;
+use crate::mapping::expression::Values;
 use crate::net::inspect::Fault;
+
+use self::definition::Definition;
 
 /// Why a request was not answered by its integration.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +53,12 @@ pub enum Refused {
         retry_after: Duration,
     },
     UnsupportedMediaType,
+    /// Required parameters are not there; their names with commas.
+    MissingParameters(Arc<str>),
+    /// The body does not fit its model; what is wrong with it.
+    InvalidBody(Arc<str>),
+    /// The bodies that are held in memory leave no room for this one.
+    NoRoom,
     /// The method cannot work as it is set up; the text is for operators, not for callers.
     Misconfigured(Arc<str>),
     IntegrationTimeout,
@@ -127,6 +139,9 @@ pub enum Reason {
     Internal,
     TooManyConnections,
     PlainHttp,
+    NoRoom,
+    MissingParameters,
+    InvalidBody,
 }
 
 /// How a refusal looks.
@@ -196,7 +211,7 @@ const LARGE_HEAD_TYPE: &str = "RequestHeaderFieldsTooLargeException";
 
 /// All refusals, in the order of [`Reason`].
 #[rustfmt::skip]
-pub const TABLE: [Row; 33] = [
+pub const TABLE: [Row; 36] = [
     row(Reason::Malformed,            "malformed",              "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::AmbiguousLength,      "ambiguous-length",       "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::BadVersion,           "bad-version",            "DEFAULT_5XX",                  505, message!("HTTP Version Not Supported"), "HttpVersionNotSupportedException"),
@@ -230,6 +245,9 @@ pub const TABLE: [Row; 33] = [
     row(Reason::Internal,             "internal",               "DEFAULT_5XX",                  500, INTERNAL, INTERNAL_TYPE),
     row(Reason::TooManyConnections,   "too-many-connections",   "DEFAULT_5XX",                  503, BUSY, BUSY_TYPE),
     row(Reason::PlainHttp,            "plain-http",             "DEFAULT_4XX",                  400, message!("This port speaks TLS: use https"), BAD_TYPE),
+    row(Reason::NoRoom,               "no-room",                "DEFAULT_5XX",                  503, BUSY, BUSY_TYPE),
+    row(Reason::MissingParameters,    "missing-parameters",     "BAD_REQUEST_PARAMETERS",       400, message!("Missing required request parameters"), BAD_TYPE),
+    row(Reason::InvalidBody,          "invalid-body",           "BAD_REQUEST_BODY",             400, message!("Invalid request body"), BAD_TYPE),
 ];
 
 impl Reason {
@@ -270,6 +288,9 @@ impl Refused {
             Refused::LedgerBusy { .. } => Reason::LedgerBusy,
             Refused::LedgerFailed { .. } => Reason::LedgerFailed,
             Refused::UnsupportedMediaType => Reason::UnsupportedMediaType,
+            Refused::MissingParameters(_) => Reason::MissingParameters,
+            Refused::InvalidBody(_) => Reason::InvalidBody,
+            Refused::NoRoom => Reason::NoRoom,
             Refused::Misconfigured(_) => Reason::Misconfigured,
             Refused::IntegrationTimeout => Reason::IntegrationTimeout,
             Refused::IntegrationFailure(IntegrationFault::Name) => Reason::UpstreamName,
@@ -281,12 +302,32 @@ impl Refused {
         }
     }
 
+    /// The message to the caller where it is not the reason's own.
+    pub fn message(&self) -> Option<String> {
+        match self {
+            Refused::MissingParameters(names) => {
+                Some(format!("{}: [{names}]", self.reason().row().message))
+            }
+            _ => None,
+        }
+    }
+
+    /// `$context.error.validationErrorString`
+    pub fn validation_error(&self) -> Option<String> {
+        match self {
+            Refused::MissingParameters(_) => self.message(),
+            Refused::InvalidBody(faults) => Some(faults.to_string()),
+            _ => None,
+        }
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Refused::Throttled { retry_after }
             | Refused::LedgerBusy { retry_after }
             | Refused::LedgerFailed { retry_after } => Some(*retry_after),
             Refused::QuotaExceeded { resets_in } => Some(*resets_in),
+            Refused::NoRoom => Some(NO_ROOM_RETRY_AFTER),
             _ => None,
         }
     }
@@ -299,9 +340,13 @@ impl Refused {
                 | Refused::BadRequest(_)
                 | Refused::RequestTooLarge { .. }
                 | Refused::SlowBody
+                | Refused::NoRoom
         )
     }
 }
+
+/// When a call whose body found no room may try again.
+const NO_ROOM_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 pub const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const X_TOLLGATE_REASON: HeaderName = HeaderName::from_static("x-tollgate-reason");
@@ -314,16 +359,36 @@ pub struct GatewayResponses {
 }
 
 impl GatewayResponses {
-    /// The answer to a refused request.
+    /// The answer to a refused request, in AWS's own words.
     pub fn answer(&self, refused: &Refused, ids: &RequestIds) -> Response<Body> {
         let row = refused.reason().row();
         let mut response = match refused {
             Refused::RequestTooLarge { bytes_max } => too_large(*bytes_max),
-            _ => standard(row, ids),
+            _ => standard(row, refused.message(), ids),
         };
         *response.status_mut() =
             StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.add_headers(refused, row, response.headers_mut());
+        response
+    }
+
+    /// The same as the API defines it.
+    pub fn defined(
+        &self,
+        refused: &Refused,
+        definition: &Definition,
+        values: &Values<'_>,
+    ) -> Response<Body> {
+        let row = refused.reason().row();
+        let mut response = definition.response(refused, row, values);
         let headers = response.headers_mut();
+        values.call.ids.stamp(headers);
+        headers.insert(X_AMZN_ERROR_TYPE, HeaderValue::from_static(row.error_type));
+        self.add_headers(refused, row, headers);
+        response
+    }
+
+    fn add_headers(&self, refused: &Refused, row: &Row, headers: &mut HeaderMap) {
         if let Some(wait) = refused.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
         }
@@ -333,13 +398,16 @@ impl GatewayResponses {
         if refused.ends_connection() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response
     }
 }
 
 /// AWS's usual form: a message in JSON, the error's type and the request's ids in headers.
-fn standard(row: &Row, ids: &RequestIds) -> Response<Body> {
-    let mut response = Response::new(Body::full(Bytes::from_static(row.body.as_bytes())));
+fn standard(row: &Row, message: Option<String>, ids: &RequestIds) -> Response<Body> {
+    let body = match message {
+        None => Bytes::from_static(row.body.as_bytes()),
+        Some(message) => serde_json::json!({ "message": message }).to_string().into(),
+    };
+    let mut response = Response::new(Body::full(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     ids.stamp(headers);
@@ -418,7 +486,7 @@ mod tests {
             let body: serde_json::Value = serde_json::from_str(row.body).unwrap();
             assert_eq!(body, serde_json::json!({ "message": row.message }));
         }
-        assert_eq!(Reason::PlainHttp as usize + 1, TABLE.len());
+        assert_eq!(Reason::InvalidBody as usize + 1, TABLE.len());
     }
 
     #[tokio::test]

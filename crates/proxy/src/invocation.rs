@@ -8,7 +8,7 @@ use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method as HttpMethod, Request, Uri, Version};
 
 use crate::deployed::Method;
-use crate::gateway_response::Reason;
+use crate::gateway_response::{Reason, Refused};
 use crate::key_index::KeyId;
 use crate::net::connection::Peer;
 use crate::route::{MethodIndex, Spans};
@@ -35,8 +35,21 @@ pub struct Invocation {
     pub api_key_id: Option<KeyId>,
     pub usage_plan: Option<Arc<Plan>>,
     pub refused: Option<Reason>,
+    /// What the refusal says beyond its reason.
+    pub error: Option<Box<ErrorDetail>>,
+    /// The request's headers, where the deployment words its own gateway responses: they may need them.
+    pub request_headers: Option<Box<HeaderMap>>,
     pub integration_status: Option<u16>,
     pub integration_latency: Option<Duration>,
+}
+
+/// What a refusal says that is about this very call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorDetail {
+    /// In the place of the reason's own message.
+    pub message: Option<String>,
+    /// `$context.error.validationErrorString`
+    pub validation: Option<String>,
 }
 
 /// Where a call goes in its stage's deployment.
@@ -79,6 +92,8 @@ impl Invocation {
             api_key_id: None,
             usage_plan: None,
             refused: None,
+            error: None,
+            request_headers: None,
             integration_status: None,
             integration_latency: None,
         }
@@ -100,6 +115,19 @@ impl Invocation {
             method,
             path,
             spans,
+        }
+    }
+
+    /// Notes why the call is refused.
+    pub fn note_refusal(&mut self, refused: &Refused) {
+        self.refused = Some(refused.reason());
+        let validation = refused.validation_error();
+        if validation.is_some() {
+            let message = refused.message();
+            self.error = Some(Box::new(ErrorDetail {
+                message,
+                validation,
+            }));
         }
     }
 

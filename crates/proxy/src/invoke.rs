@@ -5,16 +5,19 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use rand::Rng;
 
 use crate::DataPlaneState;
 use crate::access_log::{Entry, Recorder};
 use crate::body::{Body, RequestBody};
+use crate::content_coding;
 use crate::decide::decide;
 use crate::gateway_response::Refused;
 use crate::integration::Integrations;
 use crate::invocation::{Invocation, RequestIds};
+use crate::mapping::expression::Values;
+use crate::method_request::MethodRequest;
 use crate::net::serving::{Arrival, Service};
 use crate::rate_limit_headers::RateLimits;
 
@@ -54,20 +57,64 @@ impl Service for Calls {
 impl Calls {
     async fn serve(
         &self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         call: &mut Invocation,
         left: &mut RateLimits,
     ) -> Result<Response<Body>, Refused> {
-        decide(&self.state, request.headers(), call, left).await?;
+        let decided = decide(&self.state, request.headers(), call, left).await;
+        let Some(stage) = call.stage.clone() else {
+            return Err(decided.err().unwrap_or(Refused::Internal));
+        };
+        let definitions = stage.deployed.responses.as_deref();
+        if definitions.is_some_and(|definitions| definitions.reads_headers) {
+            call.request_headers = Some(Box::new(request.headers().clone()));
+        }
+        decided?;
+        let method = call.method().and_then(|method| method.request.as_deref());
+        if let Some(asked) = method {
+            self.check(asked, call, &mut request).await?;
+        }
         self.integrations.send(call, request).await
+    }
+
+    /// After the limits: a call that is admitted counts, whatever is wrong with its request.
+    async fn check(
+        &self,
+        asked: &MethodRequest,
+        call: &Invocation,
+        request: &mut Request<RequestBody>,
+    ) -> Result<(), Refused> {
+        asked.check_parameters(call, request.headers())?;
+        if asked.wants_body() {
+            content_coding::decode(request)?;
+            let body = request.body_mut().gather(&self.integrations.room).await?;
+            asked.check_body(request.headers(), &body)?;
+        }
+        Ok(())
     }
 
     fn refuse(&self, refused: &Refused, call: &mut Invocation) -> Response<Body> {
         if let Refused::Misconfigured(why) = refused {
             tracing::warn!(request_id = call.ids.request(), %why, "a method cannot work as it is set up");
         }
-        call.refused = Some(refused.reason());
-        self.state.responses.answer(refused, &call.ids)
+        let reason = refused.reason();
+        call.note_refusal(refused);
+        let defined = call.stage.as_ref().and_then(|stage| {
+            let definitions = stage.deployed.responses.as_deref()?;
+            Some((stage, definitions.of(reason)?))
+        });
+        match defined {
+            None => self.state.responses.answer(refused, &call.ids),
+            Some((stage, definition)) => {
+                let none = HeaderMap::new();
+                let values = Values {
+                    call,
+                    stage,
+                    request_headers: call.request_headers.as_deref().unwrap_or(&none),
+                };
+                self.state.responses.defined(refused, definition, &values)
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod admission;
 mod body;
 mod book;
 mod build;
+mod content_coding;
 mod decide;
 mod deployed;
 pub mod explain;
@@ -20,6 +21,7 @@ mod invocation;
 mod invoke;
 pub mod key_index; // public for benches/ and tests/ only
 mod mapping;
+mod method_request;
 mod metrics;
 pub mod net;
 mod rate_limit_headers;
@@ -31,6 +33,8 @@ pub mod simulation;
 mod snapshot;
 mod stage;
 mod start;
+#[cfg(test)]
+mod testing;
 mod time;
 mod usage;
 mod waiting;

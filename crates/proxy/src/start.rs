@@ -19,6 +19,7 @@ use tollgate_store::{LedgerError, Store, StoreError};
 use crate::DataPlaneState;
 use crate::access_log::{AccessLog, Recorder, Target};
 use crate::admission::{Limiter, MethodBuckets};
+use crate::body::room::Room;
 use crate::build::{Adopter, Builder};
 use crate::explain::{Explanation, Question, explain};
 use crate::gateway_response::{GatewayResponses, Row, TABLE};
@@ -66,6 +67,8 @@ pub struct Settings {
     pub account: Option<ThrottleSettings>,
     /// How long calls in flight have after a stop.
     pub drain_max: Duration,
+    /// Bytes of bodies that are held in memory whole, over all calls.
+    pub buffered_bytes_max: u64,
 }
 
 /// Why the data plane does not serve.
@@ -200,12 +203,14 @@ impl DataPlane {
         let shared = Arc::clone(&state);
         let (forwards_api_key, answer_patience) =
             (settings.forwards_api_key, settings.answer_patience);
+        let room = Room::new(settings.buffered_bytes_max);
         let make = move |worker| {
             let pool = Pool::new(pool, Arc::clone(&connector), Arc::clone(&own), worker);
             let integrations = Integrations {
                 pool,
                 forwards_api_key,
                 answer_patience,
+                room: Arc::clone(&room),
             };
             let recorder = Recorder {
                 log: log.clone(),

@@ -6,6 +6,7 @@ pub(crate) mod lenient;
 mod mock;
 pub(crate) mod template;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -14,6 +15,7 @@ use tollgate_entity::IntegrationType;
 
 pub use self::http_proxy::HttpProxy;
 pub use self::mock::Mock;
+use crate::body::room::Room;
 use crate::body::{Body, RequestBody};
 use crate::deployed::Misconfigured;
 use crate::gateway_response::Refused;
@@ -55,6 +57,8 @@ pub struct Integrations {
     pub forwards_api_key: bool,
     /// How long an answer that has begun may pause before it is cut.
     pub answer_patience: Duration,
+    /// For bodies that are read whole.
+    pub room: Arc<Room>,
 }
 
 impl Integrations {
@@ -86,6 +90,6 @@ mod http_proxy_tests;
 #[cfg(test)]
 mod mock_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tls_tests;

@@ -13,6 +13,7 @@ use tollgate_entity::{DeploymentContent, IntegrationType};
 use super::Integrations;
 use crate::access_log::{AccessLog, Entry, Recorder, Target, fixed_members};
 use crate::body::Body;
+use crate::body::room::Room;
 use crate::deployed::Deployed;
 use crate::gateway_response::{GatewayResponses, Refused};
 use crate::invocation::{Invocation, RequestIds};
@@ -125,6 +126,7 @@ impl Gateway {
                     pool,
                     forwards_api_key,
                     answer_patience,
+                    room: Room::new(1 << 26),
                 },
                 recorder: Arc::new(Recorder {
                     log: Some(Arc::clone(&own_log)),

@@ -4,4 +4,5 @@ pub mod context;
 pub mod expression;
 pub mod path_value;
 pub mod query;
+pub mod substitution;
 pub mod uri;
