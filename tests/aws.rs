@@ -405,7 +405,7 @@ fn compatibility() -> String {
     let mut page = format!(
         "# Compatibility with Amazon API Gateway\n\n\
          Of the {} operations of AWS's model (REST APIs, 2015-07-09) {there} are here. The others answer 501 `NotImplementedException` and name themselves.\n\n\
-         Made from the operations table by `make docs`.\n\n\
+         Made from the operations table by `make docs`. What calls of the data plane do, and in which order: [calls.md](calls.md).\n\n\
          | operation | request | success | state |\n|---|---|---|---|\n",
         OPERATIONS.len(),
     );
