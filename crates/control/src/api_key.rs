@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tollgate_entity::{ApiKey, Tags, api_key, id};
 use tollgate_store::{Reader, StoreError, Transaction};
 
-pub use import_keys::import_csv;
+pub use import_keys::{import_csv, preview as preview_import};
 
 use crate::error::Error;
 use crate::extract::{Caller, Json, Path, Query};

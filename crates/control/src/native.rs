@@ -10,6 +10,7 @@ pub mod session;
 
 use axum::routing::{delete, get, post};
 
+use crate::api_key;
 use crate::operations::{DELETE, GET, Operation, POST, op};
 
 /// The calls that need a caller. Those that make one are in `session`.
@@ -19,6 +20,7 @@ pub static NATIVE: &[Operation] = &[
     op("GetLive", GET, "/tollgate/live", 200, || get(data_plane::live)),
     op("ExplainCall", POST, "/tollgate/explain", 200, || post(data_plane::explain)),
     op("TryCall", POST, "/tollgate/try", 200, || post(data_plane::try_call)),
+    op("PreviewImport", POST, "/tollgate/preview-import", 200, || post(api_key::preview_import)),
     op("GetAuditLog", GET, "/tollgate/audit", 200, || get(audit_log::list)),
     op("GetAccessKeys", GET, "/tollgate/access-keys", 200, || get(access_keys::list)),
     op("CreateAccessKey", POST, "/tollgate/access-keys", 201, || post(access_keys::create)),

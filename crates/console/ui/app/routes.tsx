@@ -4,6 +4,8 @@ import { createRootRoute, createRoute, createRouter, Link } from "@tanstack/reac
 
 import { Empty, Page, Problem } from "../parts/Page";
 import { Home } from "../pages/home/Home";
+import { KeyDetail } from "../pages/keys/Detail";
+import { ImportKeys } from "../pages/keys/Import";
 import { KeyList } from "../pages/keys/List";
 import { Shell } from "./Shell";
 
@@ -46,8 +48,11 @@ const keys = createRoute({
   }),
 });
 
+const importKeys = createRoute({ getParentRoute: () => root, path: "/keys/import", component: ImportKeys });
+const key = createRoute({ getParentRoute: () => root, path: "/keys/$key", component: KeyDetail });
+
 export const router = createRouter({
-  routeTree: root.addChildren([home, keys]),
+  routeTree: root.addChildren([home, keys, importKeys, key]),
   basepath: "/console",
   defaultPreload: false,
   scrollRestoration: true,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use tollgate_entity::api_key::{NAME_CHARS_MAX, check_value};
 
 /// Unusable rows after which the file is taken for something else than API keys.
@@ -26,7 +27,7 @@ pub struct ImportedKey {
 }
 
 /// Something that was left out, and where.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Warning {
     pub line: usize,
     pub text: String,

@@ -1,4 +1,4 @@
-//! ImportApiKeys: the rows of a CSV file become keys and plan keys, in one commit.
+//! ImportApiKeys: the rows of a CSV file become keys and plan keys, in one commit; PreviewImport, the same taken back.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ use tollgate_entity::{ApiKey, Invalid, Timestamp, UsagePlan, id};
 use tollgate_store::Transaction;
 
 use super::import::{ImportError, ImportedKey, Warning, parse};
+use crate::audit::masked_text;
 use crate::check::Check;
 use crate::error::Error;
 use crate::extract::{Caller, Json, Query};
@@ -17,6 +18,8 @@ use crate::{Control, coverage};
 
 /// Warnings an answer lists; further ones are only counted.
 pub const WARNINGS_SHOWN_MAX: usize = 1_000;
+/// Rows a preview lists; further ones are only counted.
+pub const ROWS_SHOWN_MAX: usize = 1_000;
 
 /// The answer: `ids` in the order of the rows; `warnings` is there even when it is empty.
 #[derive(Debug, Serialize)]
@@ -44,13 +47,7 @@ pub async fn import_csv(
     let audit = caller.audit(json!({ "rows": rows.len() }));
     let rng = control.rng();
     let change = move |transaction: &mut Transaction<'_>| {
-        let mut import = Import {
-            rng,
-            at: caller.at,
-            plans: HashMap::new(),
-            ids: Vec::new(),
-            warnings,
-        };
+        let mut import = Import::new(rng, caller.at, warnings);
         for row in rows {
             import.row(transaction, row)?;
         }
@@ -66,6 +63,101 @@ pub async fn import_csv(
     Ok(Json(control.store.commit(audit, change).await?))
 }
 
+/// What a row did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Done {
+    Created,
+    Updated,
+}
+
+/// What an import would do.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// The first of them, in the order of the file.
+    rows: Vec<PreviewRow>,
+    created: usize,
+    updated: usize,
+    /// In the order of their lines, the first of them.
+    warnings: Vec<Warning>,
+    warning_count: usize,
+}
+
+/// A row and what it would do; its value is masked.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PreviewRow {
+    line: usize,
+    name: String,
+    value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+    usage_plan_ids: Vec<String>,
+    would_be: Done,
+}
+
+/// Why the transaction of a preview is taken back.
+enum TakenBack {
+    Seen(Box<Preview>),
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for TakenBack {
+    fn from(error: E) -> Self {
+        TakenBack::Failed(error.into())
+    }
+}
+
+/// PreviewImport: does what ImportApiKeys would do and takes it back.
+pub async fn preview(
+    control: Control,
+    caller: Caller,
+    body: Bytes,
+) -> Result<Json<Preview>, Error> {
+    let reading = tokio::task::spawn_blocking(move || parse(&body));
+    let (rows, warnings) = reading.await.map_err(Error::internal)??;
+    let audit = caller.audit(json!({}));
+    let rng = control.rng();
+    let look = move |transaction: &mut Transaction<'_>| -> Result<(), TakenBack> {
+        let mut import = Import::new(rng, caller.at, warnings);
+        let mut preview = Preview::default();
+        for row in rows {
+            let shown = row.clone();
+            let Some(would_be) = import.row(transaction, row)? else {
+                continue;
+            };
+            match would_be {
+                Done::Created => preview.created += 1,
+                Done::Updated => preview.updated += 1,
+            }
+            if preview.rows.len() < ROWS_SHOWN_MAX {
+                preview.rows.push(PreviewRow {
+                    line: shown.line,
+                    name: shown.name,
+                    value: masked_text(&shown.value),
+                    description: shown.description,
+                    enabled: shown.enabled,
+                    usage_plan_ids: shown.usage_plan_ids,
+                    would_be,
+                });
+            }
+        }
+        preview.warning_count = import.warnings.len();
+        import.warnings.sort();
+        import.warnings.truncate(WARNINGS_SHOWN_MAX);
+        preview.warnings = import.warnings;
+        Err(TakenBack::Seen(Box::new(preview)))
+    };
+    match control.store.commit(audit, look).await {
+        Err(TakenBack::Seen(preview)) => Ok(Json(*preview)),
+        Err(TakenBack::Failed(error)) => Err(error),
+        Ok(()) => Err(Error::internal("a preview was committed")),
+    }
+}
+
 /// An import in progress.
 struct Import<R> {
     rng: R,
@@ -77,19 +169,34 @@ struct Import<R> {
 }
 
 impl<R: CryptoRng> Import<R> {
-    fn row(&mut self, transaction: &mut Transaction<'_>, row: ImportedKey) -> Result<(), Error> {
-        let id = match transaction.api_key_by_value(&row.value)? {
-            Some(known) => self.update(transaction, known, &row)?,
-            None => self.create(transaction, &row)?,
+    fn new(rng: R, at: Timestamp, warnings: Vec<Warning>) -> Self {
+        Import {
+            rng,
+            at,
+            plans: HashMap::new(),
+            ids: Vec::new(),
+            warnings,
+        }
+    }
+
+    /// What became of the row; none when it could not be used.
+    fn row(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        row: ImportedKey,
+    ) -> Result<Option<Done>, Error> {
+        let (id, done) = match transaction.api_key_by_value(&row.value)? {
+            Some(known) => (self.update(transaction, known, &row)?, Done::Updated),
+            None => (self.create(transaction, &row)?, Done::Created),
         };
         let Some(id) = id else {
-            return Ok(());
+            return Ok(None);
         };
         for plan_id in &row.usage_plan_ids {
             self.add_to_plan(transaction, plan_id, &id, row.line)?;
         }
         self.ids.push(id);
-        Ok(())
+        Ok(Some(done))
     }
 
     fn create(

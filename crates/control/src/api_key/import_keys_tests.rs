@@ -215,3 +215,35 @@ async fn ten_thousand_rows_are_one_change() {
             .contains("value-of-a-customer")
     );
 }
+
+#[tokio::test]
+async fn a_preview_tells_what_an_import_would_do_and_leaves_nothing() {
+    let gateway = Gateway::new();
+    let first = "Name,Key\nknown,aaaaaaaaaaaaaaaaaaaa1\n";
+    gateway
+        .call("POST", "/apikeys?mode=import&format=csv", first)
+        .await
+        .ok(201);
+    let file = "Name,Key,UsagePlanIds\nknown,aaaaaaaaaaaaaaaaaaaa1,\nnew,bbbbbbbbbbbbbbbbbbbb2,nowhere\nshort,abc,\n";
+    let preview = gateway
+        .call("POST", "/tollgate/preview-import", file)
+        .await
+        .ok(200);
+    assert_eq!(
+        preview,
+        json!({
+            "created": 1, "updated": 1, "warningCount": 2,
+            "rows": [
+                {"line": 2, "name": "known", "value": "****aaa1", "usagePlanIds": [], "wouldBe": "updated"},
+                {"line": 3, "name": "new", "value": "****bbb2", "usagePlanIds": ["nowhere"], "wouldBe": "created"},
+            ],
+            "warnings": [
+                {"line": 3, "text": "there is no Usage Plan nowhere"},
+                {"line": 4, "text": "API Key value should be at least 20 characters"},
+            ],
+        })
+    );
+    let keys = gateway.get("/apikeys").await.ok(200);
+    assert_eq!(keys["item"].as_array().unwrap().len(), 1);
+    assert_eq!(gateway.audit_log().len(), 1);
+}

@@ -1,0 +1,43 @@
+// Names of APIs, plans and keys, so that pages show them beside ids.
+import { useQuery } from "@tanstack/react-query";
+
+import { call, path } from "./client";
+import { whole } from "./lists";
+import type { ApiKey, RestApi, Stage, UsagePlan } from "./types";
+
+/** All usage plans. */
+export function usePlans() {
+  return useQuery({ queryKey: ["plans"], queryFn: ({ signal }) => whole<UsagePlan>("/usageplans", {}, signal) });
+}
+
+/** All APIs. */
+export function useApis() {
+  return useQuery({ queryKey: ["apis"], queryFn: ({ signal }) => whole<RestApi>("/restapis", {}, signal) });
+}
+
+/** The stages of an API. */
+export function useStages(api: string | undefined) {
+  return useQuery({
+    queryKey: ["stages", api],
+    enabled: api !== undefined && api !== "",
+    queryFn: ({ signal }) => call<{ item: Stage[] }>({ path: path`/restapis/${api ?? ""}/stages`, signal }),
+  });
+}
+
+/** The plans that a key is in. */
+export function useKeyPlans(key: string) {
+  return useQuery({
+    queryKey: ["key-plans", key],
+    staleTime: 30_000,
+    queryFn: ({ signal }) => whole<UsagePlan>("/usageplans", { keyId: key }, signal),
+  });
+}
+
+/** One key, without its value. */
+export function useKey(key: string | undefined) {
+  return useQuery({
+    queryKey: ["key", key],
+    enabled: key !== undefined && key !== "",
+    queryFn: ({ signal }) => call<ApiKey>({ path: path`/apikeys/${key ?? ""}`, signal }),
+  });
+}
