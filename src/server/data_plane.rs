@@ -103,6 +103,7 @@ fn settings(config: &Config) -> Settings {
         account: account(config),
         drain_max: Duration::from_secs(config.drain_timeout_s),
         buffered_bytes_max: config.max_buffered_bytes,
+        account_id: config.account_id.clone(),
     }
 }
 

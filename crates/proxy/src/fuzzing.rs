@@ -9,6 +9,7 @@ mod mock;
 mod reference;
 mod route;
 mod target;
+pub(crate) mod template;
 mod uri;
 
 pub use answer::answer;
@@ -17,6 +18,7 @@ pub use head::head;
 pub use mock::mock;
 pub use route::route;
 pub use target::target;
+pub use template::template;
 pub use uri::uri;
 
 /// The lines of an input, which need not be text.
@@ -63,6 +65,11 @@ mod tests {
     #[test]
     fn seeds_of_expressions() {
         replay("expression", super::expression);
+    }
+
+    #[test]
+    fn seeds_of_mapping_templates() {
+        replay("template", super::template);
     }
 
     #[test]

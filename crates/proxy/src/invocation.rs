@@ -8,6 +8,7 @@ use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method as HttpMethod, Request, Uri, Version};
 
 use crate::deployed::Method;
+use crate::execution_log::ExecutionLog;
 use crate::gateway_response::{Reason, Refused};
 use crate::key_index::KeyId;
 use crate::net::connection::Peer;
@@ -41,6 +42,8 @@ pub struct Invocation {
     pub request_headers: Option<Box<HeaderMap>>,
     pub integration_status: Option<u16>,
     pub integration_latency: Option<Duration>,
+    /// Where its steps write what they do; none unless somebody asks.
+    pub execution_log: Option<Box<ExecutionLog>>,
 }
 
 /// What a refusal says that is about this very call.
@@ -96,6 +99,7 @@ impl Invocation {
             request_headers: None,
             integration_status: None,
             integration_latency: None,
+            execution_log: None,
         }
     }
 
@@ -128,6 +132,13 @@ impl Invocation {
                 message,
                 validation,
             }));
+        }
+    }
+
+    /// Adds to the execution log, if one is kept.
+    pub fn log(&mut self, write: impl FnOnce(&mut ExecutionLog)) {
+        if let Some(log) = &mut self.execution_log {
+            write(log);
         }
     }
 
@@ -279,6 +290,7 @@ mod tests {
     fn prod() -> Arc<Stage> {
         Arc::new(Stage {
             index: StageIndex(0),
+            account_id: "000000000000".into(),
             api_id: "abc123".into(),
             name: "prod".into(),
             deployment_id: "d1".into(),

@@ -12,6 +12,7 @@ mod build;
 mod content_coding;
 mod decide;
 mod deployed;
+mod execution_log;
 pub mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

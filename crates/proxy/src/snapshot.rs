@@ -43,6 +43,8 @@ pub struct StageIndex(pub u32);
 /// A stage with the deployment it points at.
 pub struct Stage {
     pub index: StageIndex,
+    /// `$context.accountId`
+    pub account_id: Arc<str>,
     pub api_id: Box<str>,
     pub name: Box<str>,
     pub deployment_id: Box<str>,

@@ -63,6 +63,8 @@ pub struct Settings {
     /// None keeps no access log.
     pub access_log: Option<Target>,
     pub wait_limits: WaitLimits,
+    /// The account that calls are told of (`$context.accountId`): twelve digits.
+    pub account_id: String,
     /// The throttle over all calls; none unless configured.
     pub account: Option<ThrottleSettings>,
     /// How long calls in flight have after a stop.
@@ -173,13 +175,14 @@ impl DataPlane {
         let writer = on_a_thread("tollgate-ledger", writer.run())?;
 
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        let working = Working::new(
+        let mut working = Working::new(
             Arc::clone(&counters),
             Arc::clone(&rates),
             Arc::clone(&metrics),
             start,
             settings.account,
         );
+        working.account_id = settings.account_id.into();
         let method_buckets = MethodBuckets::default();
         let limiter = Limiter {
             counters,

@@ -44,6 +44,8 @@ pub struct CounterOf {
 
 pub struct Working {
     pub snapshot: Snapshot,
+    /// The account that calls are told of: twelve digits.
+    pub account_id: Arc<str>,
     counters: Arc<Counters>,
     metrics: Arc<Metrics>,
     /// How full a bucket is when it is made.
@@ -69,6 +71,7 @@ impl Working {
     ) -> Self {
         let mut working = Working {
             snapshot: Snapshot::default(),
+            account_id: "000000000000".into(),
             counters,
             metrics,
             start,
@@ -130,6 +133,7 @@ impl Working {
         let throttles = self.stage_throttles(index, &row, &deployed);
         Stage {
             index,
+            account_id: Arc::clone(&self.account_id),
             api_id: api_id.into(),
             name: row.stage_name.as_str().into(),
             deployment_id: row.deployment_id.into(),

@@ -144,6 +144,7 @@ pub fn stage(variables: BTreeMap<String, String>) -> Stage {
     }
     Stage {
         index: StageIndex(0),
+        account_id: "000000000000".into(),
         api_id: "abc123".into(),
         name: "prod".into(),
         deployment_id: "d1".into(),

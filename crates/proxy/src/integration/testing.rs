@@ -206,6 +206,7 @@ fn stage(setup: &Setup, metrics: &Metrics) -> Stage {
     };
     Stage {
         index: StageIndex(0),
+        account_id: "000000000000".into(),
         api_id: "api1".into(),
         name: "prod".into(),
         deployment_id: "dep1".into(),

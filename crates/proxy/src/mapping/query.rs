@@ -19,6 +19,17 @@ pub fn values<'a>(query: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, st
     })
 }
 
+/// Every name with its value, decoded as forms are.
+pub fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(name), decoded(value))
+        })
+}
+
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains(['+', '%']) {
         return Cow::Borrowed(text);
