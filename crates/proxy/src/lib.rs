@@ -12,6 +12,7 @@ mod build;
 mod content_coding;
 mod decide;
 mod deployed;
+#[allow(dead_code)] // integrations write it next
 mod execution_log;
 pub mod explain;
 #[cfg(any(test, fuzzing))]
