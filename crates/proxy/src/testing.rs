@@ -166,6 +166,7 @@ fn settings(directory: &Path) -> Settings {
         sends_rate_limits: true,
         access_log: Some(Target::File(directory.join("access.log"))),
         wait_limits: WaitLimits::default(),
+        account_id: "000000000000".to_owned(),
         account: None,
         drain_max: Duration::from_secs(5),
         buffered_bytes_max: 1 << 26,
