@@ -3,10 +3,15 @@ import { Button } from "@mantine/core";
 import { createRootRoute, createRoute, createRouter, Link } from "@tanstack/react-router";
 
 import { Empty, Page, Problem } from "../parts/Page";
+import { AuditLog, type Wanted } from "../pages/audit/Audit";
+import { Explain, type Question } from "../pages/explain/Explain";
 import { Home } from "../pages/home/Home";
 import { KeyDetail } from "../pages/keys/Detail";
 import { ImportKeys } from "../pages/keys/Import";
 import { KeyList } from "../pages/keys/List";
+import { PlanDetail } from "../pages/plans/Detail";
+import { PlanList } from "../pages/plans/List";
+import { Settings } from "../pages/settings/Settings";
 import { Shell } from "./Shell";
 
 const root = createRootRoute({
@@ -31,9 +36,16 @@ const root = createRootRoute({
   ),
 });
 
-/** A text of the address, or none. */
-export function text(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : typeof value === "number" ? String(value) : undefined;
+/** Those members of an address's search that are there. */
+function texts<Name extends string>(...names: Name[]) {
+  return (search: Record<string, unknown>): Partial<Record<Name, string>> => {
+    const found: Partial<Record<Name, string>> = {};
+    for (const name of names) {
+      const value = search[name];
+      if (typeof value === "number" || (typeof value === "string" && value !== "")) found[name] = String(value);
+    }
+    return found;
+  };
 }
 
 const home = createRoute({ getParentRoute: () => root, path: "/", component: Home });
@@ -42,17 +54,41 @@ const keys = createRoute({
   getParentRoute: () => root,
   path: "/keys",
   component: KeyList,
-  validateSearch: (search: Record<string, unknown>): { find?: string; position?: string } => ({
-    ...(text(search["find"]) && { find: text(search["find"]) as string }),
-    ...(text(search["position"]) && { position: text(search["position"]) as string }),
-  }),
+  validateSearch: texts("find", "position"),
 });
 
 const importKeys = createRoute({ getParentRoute: () => root, path: "/keys/import", component: ImportKeys });
 const key = createRoute({ getParentRoute: () => root, path: "/keys/$key", component: KeyDetail });
 
+const plans = createRoute({
+  getParentRoute: () => root,
+  path: "/plans",
+  component: PlanList,
+  validateSearch: texts("find"),
+});
+const plan = createRoute({
+  getParentRoute: () => root,
+  path: "/plans/$plan",
+  component: PlanDetail,
+  validateSearch: texts("tab"),
+});
+
+const explain = createRoute({
+  getParentRoute: () => root,
+  path: "/explain",
+  component: Explain,
+  validateSearch: (search): Question => texts("api", "stage", "method", "path", "key")(search),
+});
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: "/audit",
+  component: AuditLog,
+  validateSearch: (search): Wanted => texts("who", "operation", "text")(search),
+});
+const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: Settings });
+
 export const router = createRouter({
-  routeTree: root.addChildren([home, keys, importKeys, key]),
+  routeTree: root.addChildren([home, keys, importKeys, key, plans, plan, explain, audit, settings]),
   basepath: "/console",
   defaultPreload: false,
   scrollRestoration: true,
