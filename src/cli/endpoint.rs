@@ -9,7 +9,8 @@ use http::Uri;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tollgate_proxy::net::connect::{Socket, client_config};
+use tollgate_proxy::net::connect::client_config;
+use tollgate_proxy::net::socket::Socket;
 
 use super::failed::Failed;
 
@@ -65,7 +66,7 @@ impl Endpoint {
             return Ok(Socket::Plain(stream));
         };
         match connector.connect(name.clone(), stream).await {
-            Ok(stream) => Ok(Socket::Tls(Box::new(stream))),
+            Ok(stream) => Ok(Socket::Tls(Box::new(stream.into()))),
             Err(error) => Err(Failed::Failed(format!(
                 "no TLS connection to {}: {error}\n{}",
                 self.authority,

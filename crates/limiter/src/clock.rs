@@ -48,11 +48,17 @@ impl SystemClock {
             ticks_at_start,
         }
     }
+
+    /// What [`Clock::ticks`] showed at a moment.
+    pub fn ticks_at(&self, moment: Instant) -> Ticks {
+        let since = moment.saturating_duration_since(self.started);
+        self.ticks_at_start.plus(since)
+    }
 }
 
 impl Clock for SystemClock {
     fn ticks(&self) -> Ticks {
-        self.ticks_at_start.plus(self.started.elapsed())
+        self.ticks_at(Instant::now())
     }
 
     fn wall_ms(&self) -> i64 {

@@ -3,7 +3,6 @@
 pub mod inflate;
 pub mod room;
 
-use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,12 +12,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::access_log::Entry;
 use crate::gateway_response::{BadRequest, Refused};
 use crate::net::exchange::Unanswered;
+use crate::net::http1::CallerBody;
 use crate::net::http2::body::StreamBody;
 use crate::net::stall::Stall;
 use crate::net::upstream::{Lease, Relayed};
@@ -108,7 +107,7 @@ pub struct RequestBody {
 
 #[derive(Debug)]
 enum Source {
-    Http1(Incoming),
+    Http1(CallerBody),
     Http2(Box<StreamBody>),
     Inflated(Box<Inflated>),
     /// It was read whole before it goes on.
@@ -164,9 +163,7 @@ impl Source {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fate>>> {
         match self {
-            Source::Http1(incoming) => Pin::new(incoming)
-                .poll_frame(context)
-                .map_err(|error| fate_of(&error)),
+            Source::Http1(body) => body.poll_frame(context),
             Source::Http2(stream) => Pin::new(stream).poll_frame(context),
             Source::Inflated(inflated) => inflated.poll_frame(context),
             Source::Whole(bytes, _) => {
@@ -177,7 +174,7 @@ impl Source {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Source::Http1(incoming) => incoming.is_end_stream(),
+            Source::Http1(body) => body.is_end_stream(),
             Source::Http2(stream) => stream.is_end_stream(),
             Source::Inflated(inflated) => inflated.is_at_end,
             Source::Whole(bytes, _) => bytes.is_empty(),
@@ -186,7 +183,7 @@ impl Source {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Source::Http1(incoming) => incoming.size_hint(),
+            Source::Http1(body) => body.size_hint(),
             Source::Http2(stream) => stream.size_hint(),
             Source::Inflated(_) => SizeHint::default(),
             Source::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
@@ -200,8 +197,9 @@ impl Source {
 pub struct GivenUp(Fate);
 
 impl RequestBody {
-    pub fn new(incoming: Incoming, bytes_max: u64) -> Self {
-        RequestBody::from(Some(Source::Http1(incoming)), bytes_max)
+    /// The body that comes on an HTTP/1 connection, if the request has one.
+    pub fn of_caller(body: Option<CallerBody>, bytes_max: u64) -> Self {
+        RequestBody::from(body.map(Source::Http1), bytes_max)
     }
 
     /// The body that comes on an HTTP/2 stream; none when the request's head was its end.
@@ -369,16 +367,6 @@ impl HttpBody for RequestBody {
     }
 }
 
-/// The socket under hyper tells a slow client from one that is gone by the kind of its error.
-fn fate_of(error: &hyper::Error) -> Fate {
-    let cause =
-        std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-    match cause.map(io::Error::kind) {
-        Some(io::ErrorKind::TimedOut) => Fate::TooSlow,
-        _ => Fate::Broken,
-    }
-}
-
 /// An answer's body, with the record of its call, which is written when the body ends or is dropped.
 #[derive(Debug, Default)]
 pub struct Body {
@@ -394,7 +382,7 @@ enum Content {
     Upstream(Box<UpstreamBody>),
 }
 
-/// Why an answer's body ended before its end. hyper then cuts the connection, so that the client sees it.
+/// Why an answer's body ended before its end. The connection is then cut, so that the client sees it.
 #[derive(Debug, thiserror::Error)]
 pub enum Cut {
     #[error("the upstream's answer broke off")]
@@ -567,7 +555,7 @@ impl UpstreamBody {
         self.stall.over();
         match next {
             Some(Err(error)) => {
-                // hyper drops what it has not written when a body fails, and writes when it has to wait.
+                // HTTP/2 drops what it has not written when a stream is reset, and writes when it has to wait.
                 self.source = AnswerSource::Broken(error);
                 context.waker().wake_by_ref();
                 Poll::Pending

@@ -5,7 +5,7 @@
 //! reserved unit waits, holding nothing, and is then decided anew from the start.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use tollgate_limiter::Slot;
@@ -61,6 +61,7 @@ pub async fn decide(
                 retry_after: BUSY_RETRY_AFTER,
             });
         }
+        call.decided = Instant::now();
     }
 }
 

@@ -16,7 +16,7 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::body::Body;
 use crate::invocation::RequestIds;
 use crate::mapping::expression::Values;
-use crate::net::inspect::Fault;
+use crate::net::http1::Fault;
 
 use self::definition::Definition;
 

@@ -23,6 +23,8 @@ pub struct Invocation {
     pub received: Instant,
     /// The same moment in milliseconds since 1970.
     pub received_ms: i64,
+    /// When it was let through: when it came, or after it waited for a unit.
+    pub decided: Instant,
     pub http_method: HttpMethod,
     /// In origin form.
     pub uri: Uri,
@@ -84,6 +86,7 @@ impl Invocation {
             ids,
             received,
             received_ms,
+            decided: received,
             http_method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),

@@ -36,7 +36,7 @@ impl Service for Calls {
             received,
             refused,
         } = arrival;
-        let received_ms = self.state.time.now().wall_ms;
+        let received_ms = self.state.time.wall_ms_at(received);
         let call = Invocation::new(&request, &peer, ids(), received, received_ms);
         let mut entry = Entry::new(call, &self.recorder);
         let mut left = RateLimits::default();

@@ -104,7 +104,6 @@ struct Clients {
     opened: AtomicU64,
     closed: AtomicU64,
     turned_away: AtomicU64,
-    unreadable: AtomicU64,
     handshakes_failed: AtomicU64,
     flooded: AtomicU64,
 }
@@ -290,11 +289,6 @@ impl Metrics {
         add(&self.worker(worker).clients.flooded, 1);
     }
 
-    /// A message that hyper could not read.
-    pub fn client_unreadable(&self, worker: usize) {
-        add(&self.worker(worker).clients.unreadable, 1);
-    }
-
     fn worker(&self, worker: usize) -> &Worker {
         &self.workers[worker % self.workers.len()]
     }
@@ -335,14 +329,6 @@ impl Metrics {
             "counter",
             "Client connections over the cap.",
             turned_away,
-        );
-        let unreadable = all(|w| &w.clients.unreadable);
-        single(
-            text,
-            "tollgate_client_messages_unreadable_total",
-            "counter",
-            "Client messages that could not be parsed.",
-            unreadable,
         );
         let handshakes = all(|w| &w.clients.handshakes_failed);
         single(

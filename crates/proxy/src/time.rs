@@ -1,6 +1,7 @@
 //! The process's clocks: ticks for throttles, trusted wall time for quota windows, one reading a request.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 use tollgate_limiter::clock::{Clock, SystemClock, WallGuard};
 use tollgate_limiter::period::Day;
@@ -106,6 +107,16 @@ impl Time {
         let ticks = self.clock.ticks();
         let wall_ms = mono_ms(ticks) + self.offset_ms.load(Ordering::Relaxed);
         Now { ticks, wall_ms }
+    }
+
+    /// Trusted wall time at a moment just past, for which no clock is read.
+    pub fn wall_ms_at(&self, moment: Instant) -> i64 {
+        let ticks = match &self.clock {
+            Source::Machine(clock) => clock.ticks_at(moment),
+            #[cfg(feature = "simulation")]
+            Source::Simulated(clock) => clock.ticks(),
+        };
+        mono_ms(ticks) + self.offset_ms.load(Ordering::Relaxed)
     }
 
     /// A guard to feed, beginning with the present belief.

@@ -1,4 +1,4 @@
-//! Bytes of a connection: whatever the inspector lets pass, httparse and hyper read it as the same messages.
+//! Bytes of a connection: whatever is taken for requests, httparse and hyper read it as the same messages.
 
 use std::cell::RefCell;
 use std::io;
@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::reference::dechunked;
-use crate::net::inspect::{Fault, HeadLimits, Inspector, Seen};
+use crate::net::http1::{Fault, HeadLimits, Inbox};
 
 const LIMITS: HeadLimits = HeadLimits {
     head_bytes_max: 1024,
@@ -21,10 +21,17 @@ const LIMITS: HeadLimits = HeadLimits {
     target_bytes_max: 256,
 };
 
-/// A message as the inspector cut it out, its body as it is on the wire.
+/// A message as it was cut out of the bytes.
+#[derive(Debug, Default, PartialEq)]
 struct Message {
+    /// As on the wire, if it was cut out byte by byte.
     head: Vec<u8>,
+    raw_body: Vec<u8>,
+    /// Method and target.
+    line: String,
+    headers: usize,
     body: Vec<u8>,
+    is_whole: bool,
 }
 
 /// The first byte says how the rest is split into reads.
@@ -33,69 +40,99 @@ pub fn head(bytes: &[u8]) {
         return;
     };
     let (messages, passed, fault) = cut(bytes);
-    let (passed_in_pieces, fault_in_pieces) = in_pieces(bytes, usize::from(*step) % 61 + 2);
+    let (in_pieces, fault_in_pieces) = taken(bytes, usize::from(*step) % 61 + 2);
     // Of two faults the pieces choose which one is seen first.
     assert_eq!(
         fault.is_some(),
         fault_in_pieces.is_some(),
         "the pieces in which bytes arrive must not matter"
     );
-    // Of the chunk that is faulty more or less may have passed: its body never ends.
-    let is_same = passed.len() == passed_in_pieces;
-    assert!(is_same || (fault == Some(Fault::BadChunk) && passed_in_pieces < passed.len()));
-    for (number, message) in messages.iter().enumerate() {
+    assert_eq!(messages.len(), in_pieces.len());
+    for (number, (message, other)) in messages.iter().zip(&in_pieces).enumerate() {
+        let is_same = (
+            &message.line,
+            message.headers,
+            &message.body,
+            message.is_whole,
+        ) == (&other.line, other.headers, &other.body, other.is_whole);
+        // Of the chunk that is faulty more or less may have been taken: its body never ends.
+        let is_cut = fault == Some(Fault::BadChunk) && message.body.starts_with(&other.body);
+        assert!(is_same || is_cut, "{message:?} {other:?}");
         check(message, number + 1 == messages.len());
     }
     check_with_hyper(&messages, passed);
 }
 
-/// Byte by byte: the messages, all that passed, and why it ended.
+/// Byte by byte: the messages, all that was taken for part of one, and why it ended.
 fn cut(bytes: &[u8]) -> (Vec<Message>, Vec<u8>, Option<Fault>) {
-    let mut inspector = Inspector::new(LIMITS);
+    let mut inbox = Inbox::new(LIMITS);
     let (mut messages, mut held): (Vec<Message>, Vec<u8>) = Default::default();
     let mut passed = Vec::new();
     for byte in bytes {
-        let in_body = inspector.in_body();
+        let in_body = !inbox.has_ended();
         held.push(*byte);
-        match inspector.look(&held) {
-            Seen::Faulty(at, fault) => {
-                assert_eq!(at, 0);
-                return (messages, passed, Some(fault));
-            }
-            Seen::Until(at) => assert!(at == 0 && !in_body),
-            Seen::All => {
-                passed.extend_from_slice(&held);
-                match messages.last_mut() {
-                    Some(message) if in_body => message.body.append(&mut held),
-                    _ => messages.push(Message {
-                        head: std::mem::take(&mut held),
-                        body: Vec::new(),
-                    }),
-                }
+        if let Err(fault) = feed(&mut inbox, &[*byte], &mut messages) {
+            return (messages, passed, Some(fault));
+        }
+        if in_body || !inbox.is_in_head() {
+            passed.extend_from_slice(&held);
+            match messages.last_mut() {
+                Some(message) if in_body => message.raw_body.append(&mut held),
+                Some(message) => message.head = std::mem::take(&mut held),
+                None => {}
             }
         }
     }
     (messages, passed, None)
 }
 
-/// How much passed, and why it ended, when the bytes come in pieces of this size.
-fn in_pieces(bytes: &[u8], size: usize) -> (usize, Option<Fault>) {
-    let mut inspector = Inspector::new(LIMITS);
-    let (mut held, mut passed) = (Vec::new(), 0);
+/// The messages, and why it ended, when the bytes come in pieces of this size.
+fn taken(bytes: &[u8], size: usize) -> (Vec<Message>, Option<Fault>) {
+    let mut inbox = Inbox::new(LIMITS);
+    let mut messages = Vec::new();
     for piece in bytes.chunks(size) {
-        held.extend_from_slice(piece);
-        let at = match inspector.look(&held) {
-            Seen::All => held.len(),
-            Seen::Until(at) => at,
-            Seen::Faulty(at, fault) => return (passed + at, Some(fault)),
-        };
-        passed += at;
-        held.drain(..at);
+        if let Err(fault) = feed(&mut inbox, piece, &mut messages) {
+            return (messages, Some(fault));
+        }
     }
-    (passed, None)
+    (messages, None)
 }
 
-/// httparse ends the head where the inspector did, and its headers say the body's length in one way only.
+/// Gives the connection more bytes and takes all that can be taken, as it is done there.
+fn feed(inbox: &mut Inbox, bytes: &[u8], messages: &mut Vec<Message>) -> Result<(), Fault> {
+    let mut next = None;
+    match inbox.has_ended() {
+        true => next = inbox.push_head(bytes),
+        false => inbox.bytes().extend_from_slice(bytes),
+    }
+    loop {
+        if let Some(head) = next.take() {
+            let head = head?;
+            inbox.begin_body(head.framing);
+            messages.push(Message {
+                line: format!("{} {}", head.request.method(), head.request.uri()),
+                headers: head.request.headers().len(),
+                ..Message::default()
+            });
+        }
+        if let Some(message) = messages.last_mut() {
+            while let Some(frame) = inbox.take()? {
+                let data = frame.into_data().unwrap_or_default();
+                message.body.extend_from_slice(&data);
+            }
+            message.is_whole = inbox.has_ended();
+        }
+        if !inbox.has_ended() || inbox.is_in_head() {
+            return Ok(());
+        }
+        next = inbox.next_head();
+        if next.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// httparse ends the head at the same place, and its headers say the body's length in one way only.
 fn check(message: &Message, is_last: bool) {
     let mut headers = [httparse::EMPTY_HEADER; 20];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -111,16 +148,20 @@ fn check(message: &Message, is_last: bool) {
     };
     let (lengths, encodings) = (all("content-length"), all("transfer-encoding"));
     assert!(lengths.len() + encodings.len() <= 1);
+    assert_eq!(parsed.headers.len(), message.headers);
     if let Some(encoding) = encodings.first() {
         assert!(encoding.trim().eq_ignore_ascii_case("chunked") && parsed.version == Some(1));
-        let (_, is_whole) = dechunked(&message.body).expect("a chunked body");
+        let (body, is_whole) = dechunked(&message.raw_body).expect("a chunked body");
         assert!(is_whole || is_last);
+        assert_eq!(is_whole, message.is_whole);
+        assert_eq!(body, message.body);
         return;
     }
     let length = lengths
         .first()
         .map_or(0, |text| text.trim().parse::<usize>().unwrap());
     assert!(message.body.len() == length || (is_last && message.body.len() < length));
+    assert!(message.body == message.raw_body && message.is_whole == (length == message.body.len()));
 }
 
 type Read1 = (String, Vec<u8>, bool);
@@ -167,7 +208,7 @@ fn check_with_hyper(messages: &[Message], passed: Vec<u8>) {
         seen.len() <= messages.len(),
         "hyper sees more requests than there are"
     );
-    // A trailer that is no header is the one thing in a body that hyper is stricter about: it gives up there.
+    // hyper bounds trailers in other ways: it gives up there.
     let gave_up = seen.iter().any(|(_, _, is_whole)| !is_whole);
     let may_end = gave_up
         || messages
@@ -180,27 +221,9 @@ fn check_with_hyper(messages: &[Message], passed: Vec<u8>) {
         "hyper sees fewer requests than there are: {ended:?} {seen:?}"
     );
     for ((line, body, is_whole), message) in seen.iter().zip(messages) {
-        let (own_line, is_chunked) = told(&message.head);
-        assert_eq!(*line, own_line);
-        let own_body = match is_chunked {
-            true => dechunked(&message.body).unwrap().0,
-            false => message.body.clone(),
-        };
-        assert!(*body == own_body || !is_whole, "{body:?} {own_body:?}");
+        assert_eq!(*line, message.line);
+        assert!(*body == message.body || !is_whole, "{body:?} {message:?}");
     }
-}
-
-/// Method and target as `http` writes them, and whether the body is chunked.
-fn told(head: &[u8]) -> (String, bool) {
-    let mut headers = [httparse::EMPTY_HEADER; 20];
-    let mut parsed = httparse::Request::new(&mut headers);
-    parsed.parse(head).unwrap();
-    let uri: http::Uri = parsed.path.unwrap().parse().unwrap();
-    let is_chunked = parsed
-        .headers
-        .iter()
-        .any(|header| header.name.eq_ignore_ascii_case("transfer-encoding"));
-    (format!("{} {uri}", parsed.method.unwrap()), is_chunked)
 }
 
 /// Whether a connection may end after this head's message, or turn into something else.

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
@@ -123,10 +124,11 @@ impl HttpProxy {
         let trace = traces.into_iter().flatten().next().cloned();
         let bytes_max = outbound.body.bytes_max();
         let fate = outbound.body.watch();
-        let started = Instant::now();
+        let started = call.decided;
         let mut unsent = Some(outbound);
-        let calling = with.pool.call(&origin, &mut unsent, started);
+        let calling = pin!(with.pool.call(&origin, &mut unsent, started));
         let result = in_time(
+            with.pool.alarms(),
             started + self.timeout,
             self.timeout,
             calling,

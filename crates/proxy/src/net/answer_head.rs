@@ -4,13 +4,12 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
 use http::{Response, StatusCode};
 use httparse::{ParserConfig, Status};
-use hyper::ext::ReasonPhrase;
 
 use super::chunked::Chunked;
 use super::headers::{self, Returned, items};
@@ -39,6 +38,10 @@ pub enum Framing {
     /// With the connection.
     Close,
 }
+
+/// What an answer's status line says besides the status, where that is not the usual. It goes on as it came.
+#[derive(Clone, Debug)]
+pub struct ReasonPhrase(pub Bytes);
 
 /// Why the bytes are no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,9 +125,9 @@ pub fn take(
     if let Some(reason) = parsed
         .reason
         .filter(|own| code.canonical_reason() != Some(own))
-        && let Ok(reason) = ReasonPhrase::try_from(reason.as_bytes())
     {
-        response.extensions_mut().insert(reason);
+        let reason = head.slice_ref(reason.as_bytes());
+        response.extensions_mut().insert(ReasonPhrase(reason));
     }
     *response.status_mut() = code;
     *response.headers_mut() = headers;
@@ -274,7 +277,7 @@ mod tests {
             assert_eq!(values, ["one", "two"]);
             assert!(matches!(head.framing, Framing::Length(3)) && head.keeps_alive);
             let reason: &ReasonPhrase = head.response.extensions().get().unwrap();
-            assert_eq!(reason.as_bytes(), b"Made Up");
+            assert_eq!(&reason.0[..], b"Made Up");
         }
     }
 

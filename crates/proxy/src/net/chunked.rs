@@ -1,6 +1,6 @@
 //! Follows a chunked request body byte by byte, only to know where it ends; anything loose is refused.
 
-use super::inspect::Fault;
+use super::http1::Fault;
 
 /// Digits of a chunk size; more cannot be a body anyone accepts.
 const SIZE_DIGITS_MAX: u8 = 15;
@@ -34,31 +34,6 @@ pub enum Piece {
 impl Chunked {
     pub const START: Chunked = Chunked::Size { digits: 0, size: 0 };
 
-    /// Takes bytes up to the end of the body or of what there is. Says how many were taken and
-    /// whether the body has ended.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<(usize, bool), Fault> {
-        let mut at = 0;
-        while at < bytes.len() {
-            if let Chunked::Data { left } = self {
-                let run = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len() - at);
-                at += run;
-                *left -= run as u64;
-                if *left == 0 {
-                    *self = Chunked::DataCr;
-                }
-                continue;
-            }
-            let Some(next) = self.after(bytes[at])? else {
-                return Ok((at + 1, true));
-            };
-            *self = next;
-            at += 1;
-        }
-        Ok((at, false))
-    }
-
     /// Whether the next byte belongs to the trailer section.
     pub fn in_trailers(&self) -> bool {
         matches!(
@@ -67,9 +42,18 @@ impl Chunked {
         )
     }
 
-    /// Takes the next piece of a body that is to be read, from bytes that are not empty. What others
-    /// forgive an upstream is forgiven here too: blanks after a chunk's size.
+    /// Takes the next piece of a body, from bytes that are not empty.
     pub fn piece(&mut self, bytes: &[u8]) -> Result<Piece, Fault> {
+        self.next(bytes, false)
+    }
+
+    /// The same for an upstream's body. What others forgive an upstream is forgiven here too: blanks after
+    /// a chunk's size.
+    pub fn upstream_piece(&mut self, bytes: &[u8]) -> Result<Piece, Fault> {
+        self.next(bytes, true)
+    }
+
+    fn next(&mut self, bytes: &[u8], forgives_blanks: bool) -> Result<Piece, Fault> {
         if let Chunked::Data { left } = self {
             let run = usize::try_from(*left)
                 .unwrap_or(usize::MAX)
@@ -82,7 +66,7 @@ impl Chunked {
         }
         for (at, byte) in bytes.iter().enumerate() {
             *self = match (*self, byte) {
-                (Chunked::Size { digits: 1.., size }, b' ' | b'\t') => {
+                (Chunked::Size { digits: 1.., size }, b' ' | b'\t') if forgives_blanks => {
                     Chunked::Extension { bytes: 0, size }
                 }
                 (state, byte) => match state.after(*byte)? {
@@ -167,9 +151,21 @@ fn hex(digit: u8) -> u8 {
 mod tests {
     use super::*;
 
+    /// Takes bytes up to the end of the body or of what there is. Says how many were taken and whether
+    /// the body has ended.
+    fn take(state: &mut Chunked, bytes: &[u8]) -> Result<(usize, bool), Fault> {
+        let mut at = 0;
+        while at < bytes.len() {
+            at += match state.piece(&bytes[at..])? {
+                Piece::Data(run) | Piece::Framing(run) => run,
+                Piece::End(run) => return Ok((at + run, true)),
+            };
+        }
+        Ok((at, false))
+    }
+
     fn whole(bytes: &[u8]) -> Result<(usize, bool), Fault> {
-        let mut state = Chunked::START;
-        state.take(bytes)
+        take(&mut Chunked::START.clone(), bytes)
     }
 
     #[test]
@@ -179,8 +175,11 @@ mod tests {
         assert_eq!(whole(&more), Ok((body.len(), true)));
         for split in 1..body.len() {
             let mut state = Chunked::START;
-            assert_eq!(state.take(&body[..split]), Ok((split, false)));
-            assert_eq!(state.take(&more[split..]), Ok((body.len() - split, true)));
+            assert_eq!(take(&mut state, &body[..split]), Ok((split, false)));
+            assert_eq!(
+                take(&mut state, &more[split..]),
+                Ok((body.len() - split, true))
+            );
         }
     }
 

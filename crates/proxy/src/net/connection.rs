@@ -1,22 +1,20 @@
 //! What the parts that serve one client connection know of each other.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use http::HeaderValue;
 
-use super::inspect::Fault;
-
 /// Shared by a connection's socket, its requests and the listener.
 #[derive(Debug, Default)]
 pub struct Connection {
-    /// `Fault as u8`, 0 for none.
-    fault: AtomicU8,
+    /// Whether an HTTP/1 connection takes up no further request.
+    is_last: AtomicBool,
     /// Whether an HTTP/2 client sent more frames than it may.
     is_flooded: AtomicBool,
-    /// Requests whose answers are not finished.
+    /// Requests of HTTP/2 whose answers are not finished.
     open: AtomicU32,
     /// Requests whose answers are; it may wrap.
     answered: AtomicU32,
@@ -24,13 +22,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Why nothing more is read, if so.
-    pub fn fault(&self) -> Option<Fault> {
-        Fault::from_number(self.fault.load(Ordering::Relaxed))
+    /// Whether no further request is taken up.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_fault(&self, fault: Fault) {
-        self.fault.store(fault as u8, Ordering::Relaxed);
+    pub(super) fn set_last(&self) {
+        self.is_last.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_flooded(&self) -> bool {

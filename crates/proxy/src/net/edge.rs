@@ -8,12 +8,9 @@ use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use hyper::body::Incoming;
 
-use super::client_io::REFUSED_METHOD;
-use super::connection::Connection;
+use super::http1::Fault;
 use super::http2::body::StreamBody;
-use super::inspect::Fault;
 use super::serving::ServingLimits;
 use crate::body::RequestBody;
 use crate::gateway_response::{BadRequest, Refused};
@@ -21,18 +18,7 @@ use crate::gateway_response::{BadRequest, Refused};
 /// Bytes of a request's body, as on AWS.
 pub const BODY_BYTES_MAX_DEFAULT: u64 = 10 * 1024 * 1024;
 
-/// Makes a request as it is decided on from one as hyper read it; and why it is refused, if it is.
-pub fn receive(
-    request: Request<Incoming>,
-    connection: &Connection,
-    body_bytes_max: u64,
-) -> (Request<RequestBody>, Option<Refused>) {
-    let mut request = request.map(|incoming| RequestBody::new(incoming, body_bytes_max));
-    let refused = check(&mut request, connection, body_bytes_max).err();
-    (request, refused)
-}
-
-/// The same for a request on an HTTP/2 stream. What HTTP/1's inspection of heads refuses and the h2
+/// Makes a request as it is decided on from one on an HTTP/2 stream; and why it is refused, if it is. What HTTP/1's inspection of heads refuses and the h2
 /// crate does not is refused here.
 pub fn receive_stream(
     request: Request<RecvStream>,
@@ -127,16 +113,8 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
         .ok_or(Fault::BadLength)
 }
 
-fn check(
-    request: &mut Request<RequestBody>,
-    connection: &Connection,
-    body_bytes_max: u64,
-) -> Result<(), Refused> {
-    if request.method().as_str() == REFUSED_METHOD {
-        let fault = connection.fault();
-        *request.method_mut() = unknown_method();
-        return Err(fault.map_or(Refused::BadRequest(BadRequest::Method), Refused::Faulty));
-    }
+/// Makes a request as it is decided on from one of HTTP/1, or says why it is refused.
+pub fn check(request: &mut Request<RequestBody>, body_bytes_max: u64) -> Result<(), Refused> {
     if request.method() == Method::CONNECT {
         return Err(Refused::BadRequest(BadRequest::Method));
     }
@@ -151,11 +129,6 @@ fn check(
         }),
         _ => Ok(()),
     }
-}
-
-/// How a method is logged that was never read.
-fn unknown_method() -> Method {
-    Method::from_bytes(b"-").unwrap_or_default()
 }
 
 /// The target and Host to go on with, when they are not those that came.

@@ -5,26 +5,23 @@
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use http_body::{Body, Frame};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::answer_head::{self, AnswerHead, BadAnswer, Framing};
 use super::chunked::Piece;
-use super::connect::Socket;
 use super::headers::{self, Returned};
 use super::request_head::{self, BodyFraming, Outbound};
+use super::scratch;
+use super::socket::Socket;
 
-/// Bytes there is at least room for when a socket is read.
-const READ_BYTES_MIN: usize = 2 * 1024;
-/// Room made when there is less, and as much as is read of a large body at once.
-const READ_BYTES: usize = 8 * 1024;
+/// As much as is read of a large body at once, and room there is at least for it.
 const READ_BYTES_LARGE: usize = 64 * 1024;
-/// Room for a head that a waiting connection keeps.
-const OUT_BYTES_KEPT: usize = 4 * 1024;
+const READ_BYTES_LARGE_MIN: usize = 16 * 1024;
 /// Interim answers (1xx) before the final one.
 const INTERIM_ANSWERS_MAX: u32 = 16;
 
@@ -73,11 +70,7 @@ impl Wire {
 
     /// Whether a connection that waits for a call is good: open, and nothing came unasked.
     pub fn is_quiet(&mut self) -> bool {
-        let mut byte = [0];
-        let mut buffer = ReadBuf::new(&mut byte);
-        let mut context = Context::from_waker(Waker::noop());
-        let polled = Pin::new(&mut self.socket).poll_read(&mut context, &mut buffer);
-        polled.is_pending() && self.read.is_empty()
+        self.read.is_empty() && self.socket.is_quiet()
     }
 
     /// Sends a request, taking it, and waits for the head of its answer. When that fails and no byte
@@ -90,6 +83,9 @@ impl Wire {
             return Err(Unanswered::Request);
         };
         self.out.clear();
+        if self.out.capacity() == 0 {
+            self.out = scratch::to_write();
+        }
         (self.written, self.has_written) = (0, false);
         let framing = request_head::write(&mut self.out, &taken);
         let is_head = taken.method == Method::HEAD;
@@ -121,7 +117,7 @@ impl Wire {
                     Ok(None) => {}
                     Err(error) => return Poll::Ready(Err(error.into())),
                 }
-                if ready!(self.poll_read(READ_BYTES, context))? == 0 {
+                if ready!(self.poll_read(context))? == 0 {
                     return Poll::Ready(Err(Unanswered::Socket(closed())));
                 }
             }
@@ -147,18 +143,28 @@ impl Wire {
         }
     }
 
-    /// Keeps no more memory than a usual call needs.
+    /// A connection that waits for a call keeps no buffers.
     pub fn rest(&mut self) {
-        if self.read.capacity() > READ_BYTES {
-            self.read = BytesMut::new();
-        }
-        self.out.shrink_to(OUT_BYTES_KEPT);
+        self.read = BytesMut::new();
+        self.out = Vec::new();
     }
 
     /// Reads more; 0 at the end.
-    fn poll_read(&mut self, room: usize, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.read.capacity() - self.read.len() < READ_BYTES_MIN.min(room) {
-            self.read.reserve(room);
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        scratch::reading(|room| {
+            let bytes = ready!(self.socket.poll_read_into(context, room))?;
+            match self.read.is_empty() {
+                true => self.read = BytesMut::from(&room[..bytes]),
+                false => self.read.extend_from_slice(&room[..bytes]),
+            }
+            Poll::Ready(Ok(bytes))
+        })
+    }
+
+    /// The same for a large body, which is not copied.
+    fn poll_read_large(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.read.capacity() - self.read.len() < READ_BYTES_LARGE_MIN {
+            self.read.reserve(READ_BYTES_LARGE);
         }
         pin!(self.socket.read_buf(&mut self.read)).poll(context)
     }
@@ -174,8 +180,8 @@ impl Wire {
         } = self;
         loop {
             let rest = out.len() - *written;
-            if rest == 0 {
-                out.clear();
+            if rest == 0 && *written > 0 {
+                scratch::written(std::mem::take(out));
                 *written = 0;
             }
             if rest == 0 && data.is_empty() {
@@ -388,11 +394,11 @@ impl Exchange {
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Some(Err(error.into()))),
             }
-            let room = match self.bytes_left() {
-                Some(left) if left <= READ_BYTES as u64 => READ_BYTES,
-                _ => READ_BYTES_LARGE,
+            let polled = match self.bytes_left() {
+                Some(left) if left <= scratch::READ_BYTES as u64 => wire.poll_read(context),
+                _ => wire.poll_read_large(context),
             };
-            match ready!(wire.poll_read(room, context)) {
+            match ready!(polled) {
                 Ok(0) if matches!(self.framing, Framing::Close) => {
                     self.has_ended = true;
                     return Poll::Ready(None);
@@ -422,7 +428,10 @@ impl Exchange {
                     return Ok(None);
                 }
                 let in_trailers = state.in_trailers();
-                match state.piece(read).map_err(|_| BadAnswer::Malformed)? {
+                match state
+                    .upstream_piece(read)
+                    .map_err(|_| BadAnswer::Malformed)?
+                {
                     Piece::Data(run) => {
                         return Ok(Some(Frame::data(read.split_to(run).freeze())));
                     }

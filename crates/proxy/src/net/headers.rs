@@ -6,64 +6,27 @@ use http::header::{
     UPGRADE, WWW_AUTHENTICATE,
 };
 
-use crate::invocation::{X_AMZ_APIGW_ID, X_AMZN_REQUEST_ID};
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
-
 /// What no upstream gets: hop-by-hop headers, and those that AWS drops.
-static NOT_SENT_ON: [HeaderName; 16] = [
-    CONNECTION,
-    CONTENT_LENGTH, // written anew from what the body is
-    CONTENT_MD5,
-    EXPECT,
-    HTTP2_SETTINGS,
-    KEEP_ALIVE,
-    MAX_FORWARDS,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    PROXY_CONNECTION,
-    SERVER,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    WWW_AUTHENTICATE,
-];
-
-/// What no client gets.
-static NOT_SENT_BACK: [HeaderName; 6] = [
-    KEEP_ALIVE,
-    PROXY_AUTHENTICATE,
-    PROXY_CONNECTION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
-
-/// What a client gets under another name, as the gateway has its own.
-static RENAMED: [(HeaderName, HeaderName); 6] = [
-    (
-        CONNECTION,
-        HeaderName::from_static("x-amzn-remapped-connection"),
-    ),
-    (
-        CONTENT_LENGTH,
-        HeaderName::from_static("x-amzn-remapped-content-length"),
-    ),
-    (DATE, HeaderName::from_static("x-amzn-remapped-date")),
-    (SERVER, HeaderName::from_static("x-amzn-remapped-server")),
-    (
-        X_AMZN_REQUEST_ID,
-        HeaderName::from_static("x-amzn-remapped-x-amzn-requestid"),
-    ),
-    (
-        X_AMZ_APIGW_ID,
-        HeaderName::from_static("x-amzn-remapped-x-amz-apigw-id"),
-    ),
-];
+fn is_not_sent_on(name: &HeaderName) -> bool {
+    match *name {
+        CONNECTION
+        | CONTENT_LENGTH // written anew from what the body is
+        | EXPECT
+        | MAX_FORWARDS
+        | PROXY_AUTHENTICATE
+        | PROXY_AUTHORIZATION
+        | SERVER
+        | TE
+        | TRAILER
+        | TRANSFER_ENCODING
+        | UPGRADE
+        | WWW_AUTHENTICATE => true,
+        _ => matches!(
+            name.as_str(),
+            "content-md5" | "http2-settings" | "keep-alive" | "proxy-connection"
+        ),
+    }
+}
 
 /// Headers that `Connection` cannot take away, because the gateway or an upstream decides by them.
 fn is_kept(name: &HeaderName) -> bool {
@@ -86,13 +49,18 @@ fn is_kept(name: &HeaderName) -> bool {
 /// body is chunked, and wished for if the client does.
 pub fn strip_request(headers: &mut HeaderMap, is_chunked: bool) {
     // Most requests have none of these, and looking at their names once is cheaper than removing each.
-    if !is_chunked && !headers.keys().any(|name| NOT_SENT_ON.contains(name)) {
+    if !is_chunked && !headers.keys().any(is_not_sent_on) {
         return;
     }
     strip_named(headers);
     let wants_trailers = names(headers, &TE).any(|name| name.eq_ignore_ascii_case("trailers"));
     let trailers = is_chunked.then(|| announced(headers)).flatten();
-    for name in &NOT_SENT_ON {
+    let ending: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_not_sent_on(name))
+        .cloned()
+        .collect();
+    for name in ending {
         headers.remove(name);
     }
     if let Some(trailers) = trailers {
@@ -116,14 +84,30 @@ pub enum Returned {
     Renamed(&'static HeaderName),
 }
 
-/// What becomes of this header of an answer. What `Connection` names is [`named`] beside it.
+/// What becomes of this header of an answer. What `Connection` names is [`named`] beside it. What the
+/// gateway has its own of comes under another name.
 pub fn returned(name: &HeaderName) -> Returned {
-    if let Some((_, renamed)) = RENAMED.iter().find(|(from, _)| from == name) {
-        return Returned::Renamed(renamed);
-    }
-    match NOT_SENT_BACK.contains(name) {
-        true => Returned::Not,
-        false => Returned::Same,
+    static REMAPPED_CONNECTION: HeaderName = HeaderName::from_static("x-amzn-remapped-connection");
+    static REMAPPED_CONTENT_LENGTH: HeaderName =
+        HeaderName::from_static("x-amzn-remapped-content-length");
+    static REMAPPED_DATE: HeaderName = HeaderName::from_static("x-amzn-remapped-date");
+    static REMAPPED_SERVER: HeaderName = HeaderName::from_static("x-amzn-remapped-server");
+    static REMAPPED_REQUEST_ID: HeaderName =
+        HeaderName::from_static("x-amzn-remapped-x-amzn-requestid");
+    static REMAPPED_APIGW_ID: HeaderName =
+        HeaderName::from_static("x-amzn-remapped-x-amz-apigw-id");
+    match *name {
+        CONNECTION => Returned::Renamed(&REMAPPED_CONNECTION),
+        CONTENT_LENGTH => Returned::Renamed(&REMAPPED_CONTENT_LENGTH),
+        DATE => Returned::Renamed(&REMAPPED_DATE),
+        SERVER => Returned::Renamed(&REMAPPED_SERVER),
+        PROXY_AUTHENTICATE | TE | TRANSFER_ENCODING | UPGRADE => Returned::Not,
+        _ => match name.as_str() {
+            "keep-alive" | "proxy-connection" => Returned::Not,
+            "x-amzn-requestid" => Returned::Renamed(&REMAPPED_REQUEST_ID),
+            "x-amz-apigw-id" => Returned::Renamed(&REMAPPED_APIGW_ID),
+            _ => Returned::Same,
+        },
     }
 }
 
@@ -151,7 +135,7 @@ fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
         let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
             continue;
         };
-        if is_kept(&header) || header == HOST || NOT_SENT_ON.contains(&header) {
+        if is_kept(&header) || header == HOST || is_not_sent_on(&header) {
             continue;
         }
         if !list.is_empty() {

@@ -1,21 +1,23 @@
 //! Sockets: clients' connections and upstreams', and what must hold at the edge.
 
 pub mod address;
+pub mod alarm;
 pub mod answer_head;
 mod chunked;
-pub mod client_io;
 pub mod connect;
 pub mod connection;
 pub mod edge;
 pub mod exchange;
 pub mod headers;
+pub mod http1;
 pub mod http2;
-pub mod inspect;
 pub mod listener;
 pub mod origin;
-mod pace;
+pub mod pace;
 pub mod request_head;
+mod scratch;
 pub mod serving;
+pub mod socket;
 pub mod stall;
 pub mod tls;
 pub mod upstream;

@@ -119,7 +119,8 @@ pub fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>, announced: &[
     out.extend_from_slice(b"\r\n");
 }
 
-fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+/// Writes a header.
+pub fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     push(out, [name, ": "]);
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

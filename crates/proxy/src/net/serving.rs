@@ -13,12 +13,12 @@ use rustls::ServerConfig;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
-use super::client_io::Patience;
 use super::connection::{Connection, Peer};
 use super::edge;
+use super::http1::HeadLimits;
 use super::http2::Http2Limits;
-use super::inspect::HeadLimits;
 use super::listener::Listener;
+use super::pace::Patience;
 use super::worker::Worker;
 use crate::body::{Body, RequestBody};
 use crate::gateway_response::Refused;

@@ -22,6 +22,11 @@ impl Stall {
             .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
+    /// The same, for whoever does not ask how long.
+    pub fn forget(&mut self) {
+        self.since = None;
+    }
+
     /// Ready once the present wait, which begins with the first call, has lasted `limit`.
     pub fn poll(&mut self, limit: Duration, context: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);

@@ -16,6 +16,7 @@ use http::Response;
 use http_body::Frame;
 use tokio::sync::mpsc;
 
+use super::alarm::Alarms;
 use super::connect::Connector;
 use super::exchange::{Exchange, Unanswered, Wire};
 use super::origin::Origin;
@@ -51,6 +52,7 @@ pub struct Pool(Arc<Shared>);
 struct Shared {
     limits: PoolLimits,
     connector: Arc<Connector>,
+    alarms: Alarms,
     /// Locked for moments only, and by the threads of one worker only.
     idle: Mutex<HashMap<Arc<Origin>, VecDeque<Idle>>>,
     metrics: Arc<Metrics>,
@@ -88,6 +90,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             limits,
             connector,
+            alarms: Alarms::default(),
             idle: Mutex::default(),
             metrics,
             worker,
@@ -110,21 +113,28 @@ impl Pool {
                 None => {} // the connection had ended: nothing was sent
             }
         }
-        let mut lease = self.open(origin).await?;
+        // Boxed, so that a call on a connection that stands keeps no room for opening one.
+        let mut lease = Box::pin(self.open(origin)).await?;
         let answered = lease.send(request).await;
         let response = answered.ok_or(IntegrationFault::Answer)?;
         Ok((response, lease))
     }
 
+    /// Timers for this worker's calls.
+    pub fn alarms(&self) -> &Alarms {
+        &self.0.alarms
+    }
+
     async fn open(&self, origin: &Arc<Origin>) -> Result<Lease, IntegrationFault> {
         let socket = self.0.connector.connect(origin).await?;
         self.0.stats().opened();
+        let opened = Instant::now();
         let open = Open {
             wire: Wire::new(socket),
-            opened: Instant::now(),
+            opened,
             pool: Arc::downgrade(&self.0),
         };
-        Ok(self.0.lease(open, origin))
+        Ok(self.0.lease(open, origin, opened))
     }
 }
 
@@ -142,7 +152,7 @@ impl Shared {
         loop {
             let mut idle = self.pop(origin)?;
             if idle.is_good(&self.limits, now) {
-                return Some(self.lease(idle.open, origin));
+                return Some(self.lease(idle.open, origin, now));
             }
         }
     }
@@ -153,12 +163,13 @@ impl Shared {
         Some(idle)
     }
 
-    fn lease(self: &Arc<Self>, open: Open, origin: &Arc<Origin>) -> Lease {
+    fn lease(self: &Arc<Self>, open: Open, origin: &Arc<Origin>, now: Instant) -> Lease {
         Lease {
             open,
             exchange: None,
             origin: Arc::clone(origin),
             pool: Arc::clone(self),
+            taken: now,
         }
     }
 
@@ -208,6 +219,7 @@ pub struct Lease {
     exchange: Option<Exchange>,
     origin: Arc<Origin>,
     pool: Arc<Shared>,
+    taken: Instant,
 }
 
 impl Lease {
@@ -302,11 +314,12 @@ impl Lease {
             exchange,
             origin,
             pool,
+            taken,
         } = self;
         if exchange.is_some_and(|exchange| exchange.leaves_usable(&open.wire)) {
             open.wire.rest();
-            let since = Instant::now();
-            pool.put(origin, Idle { open, since });
+            // Its idle time is counted from its last call's beginning: the clock is not read for each.
+            pool.put(origin, Idle { open, since: taken });
         }
     }
 }

@@ -1,44 +1,22 @@
-//! One worker: accepts connections, shakes hands for TLS, and lets hyper speak HTTP/1.1 on them.
+//! One worker: accepts connections, and shakes hands for TLS.
 
-use std::convert::Infallible;
-use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
-use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 
-use super::client_io::ClientIo;
-use super::connection::{Connection, Exchange, Peer};
-use super::serving::{Arrival, Phase, Place, Service, Shared};
-use super::{edge, http2, tls};
-use crate::body::{Body, Cut};
+use super::connection::{Connection, Peer};
+use super::serving::{Phase, Place, Service, Shared};
+use super::socket::Socket;
+use super::{http1, http2, tls};
 use crate::gateway_response::turned_away;
-
-/// How long connections go on after a stop, with answers that say they close. A client that pauses
-/// for longer between two calls may find its connection closed, as it may at any time.
-const LAST_ANSWERS: Duration = Duration::from_millis(250);
 
 /// Pause when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// What hyper has room for without being told: headers, and bytes of a head.
-const HYPER_HEADERS_MAX: usize = 100;
-const HYPER_HEAD_BYTES_MAX: usize = 400 * 1024;
 
 /// One worker: its number, and who answers.
 pub(super) struct Worker<S> {
@@ -110,7 +88,7 @@ impl<S: Service> Worker<S> {
         match tls.cloned() {
             None => tokio::spawn(async move {
                 front.shared.metrics.client_opened(front.worker);
-                serve(&front, stream).await;
+                http1::serve(&front, Socket::Plain(stream)).await;
                 front.shared.metrics.client_closed(front.worker);
                 drop(place);
             }),
@@ -183,114 +161,6 @@ async fn serve_tls<S: Service>(
     };
     match stream.get_ref().1.alpn_protocol() {
         Some(tls::HTTP_2) => http2::serve(front, stream).await,
-        _ => serve(front, stream).await,
-    }
-}
-
-/// Serves a connection to its end.
-async fn serve<S, IO>(front: &Arc<Front<S>>, stream: IO)
-where
-    S: Service,
-    IO: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let limits = &front.shared.limits;
-    let io = ClientIo::new(
-        stream,
-        Arc::clone(&front.connection),
-        limits.head,
-        limits.patience,
-    );
-    let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None); // ClientIo bounds all waiting
-    if limits.head.headers_max > HYPER_HEADERS_MAX {
-        builder.max_headers(limits.head.headers_max);
-    }
-    if limits.head.head_bytes_max > HYPER_HEAD_BYTES_MAX {
-        builder.max_buf_size(limits.head.head_bytes_max);
-    }
-    // Boxed, so that a connection between two calls keeps no room for one.
-    let service =
-        service_fn(|request| Box::pin(answer(Arc::clone(front), request, Instant::now())));
-    let mut hyper = pin!(builder.serve_connection(TokioIo::new(io), service));
-    let mut last_answers: Option<Pin<Box<Sleep>>> = None;
-    let mut is_told = false;
-    let ended = poll_fn(|context| {
-        front.connection.remember(context.waker());
-        if let Poll::Ready(result) = hyper.as_mut().poll(context) {
-            return Poll::Ready(Some(result));
-        }
-        match front.shared.phase() {
-            Phase::Serving => Poll::Pending,
-            Phase::Stopping if is_told => Poll::Pending,
-            Phase::Stopping => {
-                let timer = last_answers.get_or_insert_with(|| Box::pin(sleep(LAST_ANSWERS)));
-                ready!(timer.as_mut().poll(context));
-                is_told = true;
-                hyper.as_mut().graceful_shutdown();
-                hyper.as_mut().poll(context).map(Some)
-            }
-            Phase::Cutting => Poll::Ready(None),
-        }
-    });
-    if let Some(Err(error)) = ended.await {
-        front.broke(&error);
-        if error.is_parse() {
-            front.shared.metrics.client_unreadable(front.worker);
-        }
-    }
-}
-
-async fn answer<S: Service>(
-    front: Arc<Front<S>>,
-    request: Request<Incoming>,
-    received: Instant,
-) -> Result<Response<Answer>, Infallible> {
-    let exchange = Exchange::open(Arc::clone(&front.connection));
-    let (request, refused) = edge::receive(
-        request,
-        &front.connection,
-        front.shared.limits.body_bytes_max,
-    );
-    let arrival = Arrival {
-        request,
-        peer: Arc::clone(&front.peer),
-        received,
-        refused,
-    };
-    let mut response = Arc::clone(&front.service).answer(arrival).await;
-    if front.shared.phase() != Phase::Serving {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response.map(|body| Answer {
-        body,
-        _exchange: exchange,
-    }))
-}
-
-/// An answer's body, for as long as which its exchange is open.
-struct Answer {
-    body: Body,
-    _exchange: Exchange,
-}
-
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        _ => http1::serve(front, Socket::Tls(Box::new(stream.into()))).await,
     }
 }

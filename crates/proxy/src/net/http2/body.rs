@@ -2,15 +2,13 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::body::Fate;
-use crate::net::client_io::Patience;
-use crate::net::stall::Stall;
+use crate::net::pace::{Patience, ReadPace};
 
 /// The body of one request. Its sender is granted room for more only as it is read.
 #[derive(Debug)]
@@ -19,9 +17,8 @@ pub struct StreamBody {
     /// As the client says; the h2 crate holds it to that.
     length: Option<u64>,
     patience: Patience,
-    reading: Stall,
+    reading: ReadPace,
     bytes: u64,
-    waited: Duration,
     has_data: bool,
     has_ended: bool,
 }
@@ -34,9 +31,8 @@ impl StreamBody {
             stream,
             length,
             patience,
-            reading: Stall::default(),
+            reading: ReadPace::default(),
             bytes: 0,
-            waited: Duration::ZERO,
         }
     }
 
@@ -58,14 +54,6 @@ impl StreamBody {
         self.has_ended = true;
         Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
     }
-
-    /// Whether what came is enough for the time for which it was waited.
-    fn is_fast_enough(&mut self, bytes: usize) -> bool {
-        self.waited += self.reading.over();
-        self.bytes += bytes as u64;
-        let least = self.patience.body_rate_min as f64 * self.waited.as_secs_f64();
-        self.waited <= self.patience.body_rate_grace || self.bytes as f64 >= least
-    }
 }
 
 impl Body for StreamBody {
@@ -81,14 +69,15 @@ impl Body for StreamBody {
             return Poll::Ready(None);
         }
         let Poll::Ready(next) = this.poll_next(context) else {
-            ready!(this.reading.poll(this.patience.body, context));
+            ready!(this.reading.poll_stuck(&this.patience, context));
             return Poll::Ready(Some(Err(Fate::TooSlow)));
         };
         let bytes = match &next {
             Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
             _ => 0,
         };
-        let is_fast_enough = this.is_fast_enough(bytes);
+        this.bytes += bytes as u64;
+        let is_fast_enough = this.reading.brings(bytes, &this.patience);
         Poll::Ready(match next {
             None => None,
             Some(Err(_)) => Some(Err(Fate::Broken)),

@@ -9,9 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Http2Limits;
 use super::scan::{Flood, Next, Scanner};
-use crate::net::client_io::Patience;
 use crate::net::connection::Connection;
-use crate::net::pace::WritePace;
+use crate::net::pace::{Patience, WritePace};
 use crate::net::stall::Stall;
 
 /// A connection on which HTTP/2 is spoken. After a flood nothing more is read from it, and its

@@ -15,8 +15,8 @@ use h2::Reason;
 use h2::server::{Builder, Connection as Frames};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::client_io::Patience;
 use super::connection::Connection;
+use super::pace::Patience;
 use super::serving::{Phase, Service};
 use super::stall::Stall;
 use super::worker::Front;

@@ -18,10 +18,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 
 use crate::body::Body;
-use crate::net::client_io::Patience;
 use crate::net::connection::Exchange;
 use crate::net::edge;
-use crate::net::pace::WritePace;
+use crate::net::pace::{Patience, WritePace};
 use crate::net::serving::{Arrival, Service};
 use crate::net::worker::Front;
 
