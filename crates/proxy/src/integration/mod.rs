@@ -13,7 +13,7 @@ use http::{Request, Response};
 use tollgate_entity as entity;
 use tollgate_entity::IntegrationType;
 
-pub use self::http_proxy::HttpProxy;
+pub use self::http_proxy::{HttpProxy, X_AMZN_TRACE_ID};
 pub use self::mock::Mock;
 use crate::body::room::Room;
 use crate::body::{Body, RequestBody};

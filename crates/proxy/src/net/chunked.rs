@@ -1,4 +1,4 @@
-//! Follows a chunked request body byte by byte, only to know where it ends; anything loose is refused.
+//! A chunked body: where its pieces lie and where it ends; anything loose is refused.
 
 use super::http1::Fault;
 

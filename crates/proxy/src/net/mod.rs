@@ -6,6 +6,7 @@ pub mod answer_head;
 mod chunked;
 pub mod connect;
 pub mod connection;
+mod date;
 pub mod edge;
 pub mod exchange;
 pub mod headers;

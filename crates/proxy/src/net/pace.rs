@@ -10,7 +10,7 @@ use super::stall::Stall;
 pub struct Patience {
     /// From a head's first byte to its last.
     pub head: Duration,
-    /// Between requests; at most twice as long.
+    /// Between requests.
     pub idle: Duration,
     /// Between two reads of a body.
     pub body: Duration,

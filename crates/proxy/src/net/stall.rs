@@ -27,6 +27,11 @@ impl Stall {
         self.since = None;
     }
 
+    /// The wait begins anew at this moment.
+    pub fn begin(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
     /// Ready once the present wait, which begins with the first call, has lasted `limit`.
     pub fn poll(&mut self, limit: Duration, context: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);

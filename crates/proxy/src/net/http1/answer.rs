@@ -1,10 +1,9 @@
 //! An answer as a client gets it: its head, and the framing of its body.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
@@ -17,6 +16,7 @@ use super::head::Head;
 use super::outgoing::Outgoing;
 use crate::body::{Body, Cut};
 use crate::net::answer_head::ReasonPhrase;
+use crate::net::date::with_date;
 use crate::net::headers::{items, names};
 use crate::net::request_head::{chunk_size, last_chunk, line};
 
@@ -110,7 +110,7 @@ impl Answer {
             line(out, name.as_str(), value.as_bytes());
         }
         if !has_date {
-            date(out, now);
+            with_date(now, |date| line(out, DATE.as_str(), date.as_bytes()));
         }
         let length = HttpBody::size_hint(&body).exact();
         let has_no_body = matches!(
@@ -296,21 +296,4 @@ fn announced(headers: &HeaderMap) -> Vec<String> {
         .filter(may_follow)
         .map(|name| name.as_str().to_owned())
         .collect()
-}
-
-/// Writes the Date line; made once a second and thread.
-fn date(out: &mut Vec<u8>, now: Instant) {
-    thread_local! {
-        static WRITTEN: RefCell<Option<(Instant, String)>> = const { RefCell::new(None) };
-    }
-    WRITTEN.with_borrow_mut(|written| {
-        let fresh = written.take().filter(|(until, _)| now < *until);
-        let (_, text) = written.insert(fresh.unwrap_or_else(|| {
-            let date = SystemTime::now();
-            let since = date.duration_since(UNIX_EPOCH).unwrap_or_default();
-            let left = Duration::from_secs(1) - Duration::from_nanos(since.subsec_nanos().into());
-            (now + left, httpdate::fmt_http_date(date))
-        }));
-        line(out, DATE.as_str(), text.as_bytes());
-    });
 }

@@ -116,6 +116,7 @@ async fn talk<S: Service>(front: &Arc<Front<S>>, socket: Socket) -> io::Result<(
             poll_fn(|context| wire.poll_close(reads_on, context)).await;
             return Ok(());
         }
+        wire.rest();
     }
     poll_fn(|context| wire.poll_close(false, context)).await;
     Ok(())

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use http_body::Frame;
 use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::head::{Fault, Framing, Head};
@@ -34,8 +35,6 @@ pub struct Wire {
     owes_continue: bool,
     out: Outgoing,
     idle: Stall,
-    /// Whether a request came since the idle timer began.
-    was_used: bool,
     heading: Stall,
     lingering: Stall,
 }
@@ -59,7 +58,6 @@ impl Wire {
             owes_continue: false,
             out: Outgoing::default(),
             idle: Stall::default(),
-            was_used: false,
             heading: Stall::default(),
             lingering: Stall::default(),
         }
@@ -99,33 +97,26 @@ impl Wire {
                 }
                 Poll::Pending if connection.is_last() => return Poll::Ready(Ok(Next::End)),
                 Poll::Pending => {
-                    ready!(self.poll_idle(context));
+                    ready!(self.idle.poll(self.shared.limits.patience.idle, context));
                     return Poll::Ready(Ok(Next::End));
                 }
             }
         }
     }
 
-    /// Ready when no request came for so long. The timer runs on during a call, so that none is moved
-    /// for each, and begins anew when it fires and there was one.
-    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.idle.poll(self.shared.limits.patience.idle, context));
-            if !std::mem::take(&mut self.was_used) {
-                return Poll::Ready(());
-            }
-            self.idle.forget();
-        }
-    }
-
     /// A request has come, whose body follows.
     pub fn begin(&mut self, framing: Framing, expects_continue: bool) {
-        self.was_used = true;
         self.inbox.begin_body(framing);
         if !self.has_ended() {
             self.body_pace = ReadPace::default();
             self.owes_continue = expects_continue;
         }
+    }
+
+    /// An answer has ended. The idle timer runs on and is moved when it fires, so that none is moved for
+    /// each call.
+    pub fn rest(&mut self) {
+        self.idle.begin(Instant::now());
     }
 
     /// Whether the request has come to its end.

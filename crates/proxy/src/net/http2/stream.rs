@@ -1,11 +1,10 @@
 //! One call on an HTTP/2 stream: its request handed on, its answer sent as the client makes room.
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -18,20 +17,33 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 
 use crate::body::Body;
+use crate::integration::X_AMZN_TRACE_ID;
+use crate::invocation::{X_AMZ_APIGW_ID, X_AMZN_REQUEST_ID};
 use crate::net::connection::Exchange;
+use crate::net::date::with_date;
 use crate::net::edge;
 use crate::net::pace::{Patience, WritePace};
 use crate::net::serving::{Arrival, Service};
 use crate::net::worker::Front;
+use crate::rate_limit_headers::RATE_LIMIT;
 
-/// Headers that speak of a connection; HTTP/2 has none of them.
-static NOT_IN_HTTP2: [HeaderName; 5] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// Whether a header speaks of a connection; HTTP/2 has none of those.
+fn is_not_in_http2(name: &HeaderName) -> bool {
+    matches!(*name, CONNECTION | TRANSFER_ENCODING | UPGRADE)
+        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}
+
+/// Whether a header has another value in every answer. Such a value is of no use to later answers, so it
+/// does not push others out of the table that both sides keep of what was sent.
+fn is_new_each_time(name: &HeaderName) -> bool {
+    const NAMES: [HeaderName; 4] = [
+        X_AMZN_REQUEST_ID,
+        X_AMZ_APIGW_ID,
+        X_AMZN_TRACE_ID,
+        RATE_LIMIT,
+    ];
+    NAMES.contains(name)
+}
 
 /// Takes up a request. It is answered beside the others of its connection.
 pub fn open<S: Service>(
@@ -50,10 +62,11 @@ pub fn open<S: Service>(
         refused,
     };
     let (service, patience) = (Arc::clone(&front.service), limits.patience);
-    tokio::spawn(async move {
+    // Boxed here: a task that is spawned is moved several times, and this one is large.
+    tokio::spawn(Box::pin(async move {
         serve(service, arrival, respond, &patience).await;
         drop(exchange);
-    });
+    }));
 }
 
 /// Ends early when the client takes its request back or goes away; what was admitted then stays counted.
@@ -64,6 +77,7 @@ async fn serve<S: Service>(
     patience: &Patience,
 ) {
     let is_head = arrival.request.method() == Method::HEAD;
+    let received = arrival.received;
     if arrival.refused.is_none() && waits_for_continue(arrival.request.headers()) {
         let mut go_on = Response::new(());
         *go_on.status_mut() = StatusCode::CONTINUE;
@@ -81,7 +95,7 @@ async fn serve<S: Service>(
     };
     let (head, body) = response.into_parts();
     let mut head = Response::from_parts(head, ());
-    let has_body = prepare(&mut head, &body, is_head);
+    let has_body = prepare(&mut head, &body, is_head, received);
     match respond.send_response(head, !has_body) {
         Ok(stream) if has_body => send(stream, body, patience).await,
         Ok(_) => {}
@@ -99,14 +113,19 @@ fn waits_for_continue(headers: &HeaderMap) -> bool {
 }
 
 /// Makes an answer's head one of HTTP/2, and says whether a body follows it.
-fn prepare(head: &mut Response<()>, body: &Body, is_head: bool) -> bool {
+fn prepare(head: &mut Response<()>, body: &Body, is_head: bool, now: Instant) -> bool {
     let status = head.status();
     let headers = head.headers_mut();
-    for name in &NOT_IN_HTTP2 {
+    while let Some(name) = headers.keys().find(|name| is_not_in_http2(name)).cloned() {
         headers.remove(name);
     }
+    for (name, value) in headers.iter_mut() {
+        if is_new_each_time(name) {
+            value.set_sensitive(true); // to HPACK: not to be remembered
+        }
+    }
     if !headers.contains_key(DATE) {
-        headers.insert(DATE, date());
+        with_date(now, |date| headers.insert(DATE, date.clone()));
     }
     let may_have_length = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if let Some(length) = HttpBody::size_hint(body).exact()
@@ -204,24 +223,4 @@ async fn send_data(
         }
     }
     Sent::All
-}
-
-/// The present second, as the Date header has it; written once a second and thread.
-fn date() -> HeaderValue {
-    thread_local! {
-        static WRITTEN: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
-    }
-    let now = SystemTime::now();
-    let second = now
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    WRITTEN.with_borrow_mut(|written| match written {
-        Some((at, text)) if *at == second => text.clone(),
-        _ => {
-            let text = HeaderValue::from_str(&httpdate::fmt_http_date(now));
-            let text = text.unwrap_or(HeaderValue::from_static(""));
-            *written = Some((second, text.clone()));
-            text
-        }
-    })
 }
