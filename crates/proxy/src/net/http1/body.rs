@@ -54,7 +54,7 @@ impl Line {
 
     /// Begins an answer in the connection's buffer.
     pub fn begin_answer(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Answer) -> Option<Answer> {
-        self.with(None, |wire| Some(write(wire.to_answer())))
+        self.with(None, |wire| Some(write(wire.answer_buffer())))
     }
 
     /// Writes an answer to its end.

@@ -40,6 +40,7 @@ pub struct Wire {
 }
 
 /// What a client's connection goes on with.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Next {
     Request(Head),
     /// What comes is no request, and nothing is read after it.
@@ -217,7 +218,7 @@ impl Wire {
     }
 
     /// The buffer that an answer's head is to be written to.
-    pub fn to_answer(&mut self) -> &mut Vec<u8> {
+    pub fn answer_buffer(&mut self) -> &mut Vec<u8> {
         self.owes_continue = false;
         self.out.begin();
         &mut self.out.short
