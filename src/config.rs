@@ -8,12 +8,14 @@ pub mod layers;
 pub mod settings;
 pub mod state_dir;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use tollgate_proxy::net::address::Pattern;
+use tollgate_proxy::net::tls::certificate::CertificateFiles;
 
 use layers::{Given, Problem, Source};
 use settings::{SETTINGS, Setting};
@@ -29,6 +31,8 @@ pub struct Config {
     pub tls_address: Address,
     pub tls_certificate: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
+    /// By ARN.
+    pub certificates: BTreeMap<String, CertificateFiles>,
     pub control_plane: Address,
     pub control_tls_certificate: Option<PathBuf>,
     pub control_tls_key: Option<PathBuf>,

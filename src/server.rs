@@ -11,6 +11,7 @@ mod patient;
 mod signals;
 pub mod tls;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,7 +105,7 @@ impl Server {
         let listener = listen::bind(config.control_plane.0)?;
         let runtime = control_runtime()?;
         let life = Life::starting();
-        let data_plane = data_plane::start(config, certificates.data_plane.clone(), &store)?;
+        let data_plane = data_plane::start(config, certificates.domain_certificates(), &store)?;
         if config.auth {
             make_first_key(&store, config)?;
         } else {
@@ -133,7 +134,8 @@ impl Server {
             address: addresses.data_plane,
             now,
         };
-        let control = control(config, &store).with_data_plane(Arc::new(looking_in));
+        let control =
+            control(config, certificates.arns(), &store).with_data_plane(Arc::new(looking_in));
         let router = health::router(health, control).merge(tollgate_console::router());
         let limits = control_plane::Limits {
             connections_max: usize::try_from(config.control_connections_max).unwrap_or(usize::MAX),
@@ -273,12 +275,13 @@ fn make_first_key(store: &Store, config: &Config) -> Result<(), Failed> {
     Ok(())
 }
 
-fn control(config: &Config, store: &Store) -> Control {
+fn control(config: &Config, certificate_arns: Option<BTreeSet<String>>, store: &Store) -> Control {
     let settings = ControlSettings {
         region: config.region.clone(),
         account_id: config.account_id.clone(),
         auth: config.auth,
         tls: config.control_tls_certificate.is_some(),
+        certificate_arns,
         ..ControlSettings::default()
     };
     Control::new(store.clone(), settings, now)

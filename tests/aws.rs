@@ -348,7 +348,7 @@ const DIFFERS: &[(&str, &str)] = &[
     ),
     (
         "UpdateStage",
-        "refused: canaries, cache clusters, client certificates; stored without effect: `cacheClusterSize`, \
+        "refused: canaries, cache clusters; stored without effect: `cacheClusterSize`, \
          `tracingEnabled`, `documentationVersion`, `accessLogSettings`, method settings other than throttling",
     ),
     ("PutMethod", METHOD),
@@ -372,13 +372,32 @@ const DIFFERS: &[(&str, &str)] = &[
         "`cloudwatchRoleArn` is stored without effect",
     ),
     ("GetUsage", "exact at once, where AWS lags"),
+    ("CreateDomainName", DOMAIN_NAME),
+    ("UpdateDomainName", DOMAIN_NAME),
+    ("CreateBasePathMapping", BASE_PATH),
+    ("UpdateBasePathMapping", BASE_PATH),
+    (
+        "GenerateClientCertificate",
+        "the key is ECDSA on P-256, where AWS makes RSA",
+    ),
+    (
+        "CreateVpcLink",
+        "`AVAILABLE` at once; nothing is linked, integrations call their URI directly",
+    ),
 ];
 
 const METHOD: &str = "the authorization types AWS_IAM, CUSTOM and COGNITO_USER_POOLS are stored, and calls answer 500";
 const AUTHORIZER: &str = "stored and reported; calls to methods that use it answer 500";
+const DOMAIN_NAME: &str = "refused: `mutualTlsAuthentication`, `policy`, `managementPolicy`, the endpoint type PRIVATE, \
+     `endpointAccessMode` STRICT, routing rules, security policies with FIPS; an ARN of a certificate must stand in `[certificates]` \
+     where TLS is served, and may be any where it is not; `certificateBody`, `certificatePrivateKey` and `certificateChain` can be \
+     patched, too; policies that ask for TLS 1.3 are enforced, all others are \
+     TLS 1.2 and 1.3 with forward secrecy and without post-quantum key exchange; the host names and zones of AWS are only shown";
+const BASE_PATH: &str = "a base path may have several levels, which AWS refuses here and allows in the API of version 2 only";
+
 const INTEGRATION: &str = "HTTP_PROXY and MOCK are served; the types HTTP, AWS and AWS_PROXY, and of the others \
-     templates with expressions, `contentHandling`, `insecureSkipVerification` and VPC links named by a stage variable, \
-     are stored and answer 500 when called; VPC links named by their id are refused; stored without effect: \
+     templates with expressions, `contentHandling` and `insecureSkipVerification` are stored and answer 500 when called; \
+     with `connectionType` VPC_LINK the link must exist and the URI is called directly; stored without effect: \
      `cacheNamespace`, `cacheKeyParameters`, `credentials`, `responseTransferMode`, `integrationTarget`";
 const INTEGRATION_RESPONSE: &str = "templates with expressions, `contentHandling` and patterns only Java has are stored \
      and answer 500 when called";

@@ -18,6 +18,9 @@ data_dir = \"/var/lib/tollgate\"
 data_plane = \"0.0.0.0:8080\"
 access_log = \"stdout\"
 metrics_token = \"a-long-random-word-of-your-own\"
+
+[certificates]
+\"arn:aws:acm:us-east-1:000000000000:certificate/api\" = { certificate = \"api.pem\", key = \"api.key\" }
 ```
 
 Made from the table of settings by `make docs`.

@@ -1,9 +1,12 @@
 //! What a setting's value may be: how its text is read, and how what is allowed is said.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use tollgate_proxy::net::address::Pattern;
+use tollgate_proxy::net::tls::certificate::CertificateFiles;
 
 use super::{Config, Secret};
 
@@ -27,6 +30,10 @@ pub enum Kind {
     Path { put: fn(&mut Config, PathBuf) },
     /// Addresses, networks and names of hosts, separated by commas.
     Hosts { put: fn(&mut Config, Vec<Pattern>) },
+    /// Files of certificates by ARN: a table of tables; in one text, the same as JSON.
+    Certificates {
+        put: fn(&mut Config, BTreeMap<String, CertificateFiles>),
+    },
     /// Text that must fit a rule.
     Text {
         allowed: &'static str,
@@ -75,6 +82,7 @@ impl Kind {
                 put(config, PathBuf::from(text));
             }
             Kind::Hosts { put } => put(config, hosts(text).ok_or(NotAllowed)?),
+            Kind::Certificates { put } => put(config, certificates(text).ok_or(NotAllowed)?),
             Kind::Text { fits, put, .. } => {
                 if !fits(text) {
                     return Err(NotAllowed);
@@ -111,6 +119,11 @@ impl Kind {
             Kind::Hosts { .. } => {
                 "addresses, networks and names separated by commas, such as 10.0.0.0/8,*.example.com".into()
             }
+            Kind::Certificates { .. } => {
+                "a table such as \"arn:aws:acm:us-east-1:000000000000:certificate/api\" = { certificate = \"api.pem\", key = \"api.key\" }; \
+                 in the environment the same as JSON"
+                    .into()
+            }
             Kind::Text { allowed, .. } | Kind::Secret { allowed, .. } => (*allowed).into(),
         }
     }
@@ -124,6 +137,7 @@ impl Kind {
             Kind::Address { .. } => "ADDR",
             Kind::Path { .. } => "PATH",
             Kind::Hosts { .. } => "HOSTS",
+            Kind::Certificates { .. } => "JSON",
             Kind::Text { .. } | Kind::Secret { .. } => "TEXT",
         }
     }
@@ -157,6 +171,25 @@ fn hosts(text: &str) -> Option<Vec<Pattern>> {
     patterns.map(|pattern| pattern.parse().ok()).collect()
 }
 
+/// The members of one certificate's table.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+fn certificates(text: &str) -> Option<BTreeMap<String, CertificateFiles>> {
+    let tables: BTreeMap<String, Files> = serde_json::from_str(text).ok()?;
+    let is_file = |path: &PathBuf| !path.as_os_str().is_empty();
+    let files = |(arn, files): (String, Files)| {
+        let Files { certificate, key } = files;
+        let fits = arn.starts_with("arn:") && is_file(&certificate) && is_file(&key);
+        fits.then_some((arn, CertificateFiles { certificate, key }))
+    };
+    tables.into_iter().map(files).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +216,26 @@ mod tests {
             "127.0.0.1:99999",
         ] {
             assert_eq!(address(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn certificates_are_files_by_arn() {
+        let one = |text: &str| certificates(&text.replace('\'', "\""));
+        let read = one("{'arn:a': {'certificate': 'c.pem', 'key': '/k.pem'}}").unwrap();
+        assert_eq!(read["arn:a"].certificate, PathBuf::from("c.pem"));
+        assert_eq!(read["arn:a"].key, PathBuf::from("/k.pem"));
+        assert_eq!(one("{}"), Some(BTreeMap::new()));
+        for bad in [
+            "",
+            "[]",
+            "{'arn:a': 'c.pem'}",
+            "{'arn:a': {'certificate': 'c.pem'}}",
+            "{'arn:a': {'certificate': 'c', 'key': 'k', 'chain': 'x'}}",
+            "{'arn:a': {'certificate': '', 'key': 'k'}}",
+            "{'name': {'certificate': 'c', 'key': 'k'}}",
+        ] {
+            assert_eq!(one(bad), None, "{bad}");
         }
     }
 

@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
+use super::kind::Kind;
 use super::settings::{GivenIn, SETTINGS, Setting, find};
 
 /// What every environment variable of ours begins with.
@@ -113,7 +115,12 @@ fn one_of_file(name: &str, value: &DeValue<'_>, source: Source) -> Result<Given,
             "{source}: {name} cannot be given in a file; set the environment variable {variable}"
         )));
     }
-    match text(value) {
+    let text = match (&setting.kind, value) {
+        (Kind::Certificates { .. }, DeValue::Table(_)) => Some(json(value).to_string()),
+        (Kind::Certificates { .. }, _) => None,
+        _ => text(value),
+    };
+    match text {
         Some(text) => Ok(Given {
             setting,
             text,
@@ -142,6 +149,19 @@ fn text(value: &DeValue<'_>) -> Option<String> {
             texts.map(|texts| texts.join(","))
         }
         _ => None,
+    }
+}
+
+/// A TOML value as JSON; what the setting's kind does not allow is refused there.
+fn json(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::Table(table) => {
+            let members = table.iter();
+            let members =
+                members.map(|(name, value)| (name.get_ref().to_string(), json(value.get_ref())));
+            Value::Object(members.collect())
+        }
+        other => text(other).map_or(Value::Null, Value::String),
     }
 }
 

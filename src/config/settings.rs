@@ -1,6 +1,9 @@
 //! The one table of settings: name, default, what is allowed, what it is for.
 
+use std::collections::BTreeMap;
+
 use tollgate_proxy::net::address::Pattern;
+use tollgate_proxy::net::tls::certificate::CertificateFiles;
 
 use super::kind::{Choice, Kind};
 use super::{AccessLog, Address, Config, KeyReveal, LogFormat, LogLevel, Runtime, Secret};
@@ -23,7 +26,7 @@ pub struct Setting {
 pub enum GivenIn {
     /// Flag, environment and file.
     Everywhere,
-    /// Environment and file, no flag: a secret.
+    /// Environment and file, no flag: a secret, or a table.
     EnvironmentAndFile,
     /// The environment only: a secret that must not lie beside what it protects.
     Environment,
@@ -62,6 +65,9 @@ pub const SETTINGS: &[Setting] = &[
     path("tls_key", None,
         "PEM file of the private key that belongs to tls_certificate (PKCS#8, PKCS#1 or SEC1, not encrypted).",
         |c, v| c.tls_key = Some(v)),
+    certificates("certificates",
+        "Certificates of domain names by the ARN that they name, each the files of one as in tls_certificate and tls_key, looked at again like those; shown to clients that ask for the name.",
+        |c, v| c.certificates = v),
     address("control_plane", "127.0.0.1:8081",
         "Address of the control plane, /healthz, /readyz, /status and /metrics; off loopback it requires control_tls_certificate.",
         |c, v| c.control_plane = Address(v)),
@@ -276,6 +282,17 @@ const fn hosts(
     put: fn(&mut Config, Vec<Pattern>),
 ) -> Setting {
     row(name, Some(""), Kind::Hosts { put }, doc)
+}
+
+const fn certificates(
+    name: &'static str,
+    doc: &'static str,
+    put: fn(&mut Config, BTreeMap<String, CertificateFiles>),
+) -> Setting {
+    Setting {
+        given_in: GivenIn::EnvironmentAndFile,
+        ..row(name, None, Kind::Certificates { put }, doc)
+    }
 }
 
 const fn secret(

@@ -13,7 +13,7 @@ use tollgate_proxy::net::http2::Http2Limits;
 use tollgate_proxy::net::listener::BindError;
 use tollgate_proxy::net::pace::Patience;
 use tollgate_proxy::net::serving::{RuntimeLayout, ServingLimits};
-use tollgate_proxy::net::tls::certificate::Certificates;
+use tollgate_proxy::net::tls::domains::DomainCertificates;
 use tollgate_proxy::net::upstream::PoolLimits;
 use tollgate_proxy::{DataPlane, Settings, StartError, WaitLimits};
 use tollgate_store::Store;
@@ -25,7 +25,7 @@ use crate::config::{AccessLog, Config, Runtime};
 /// Starts the data plane, with TLS if there are certificates for it.
 pub fn start(
     config: &Config,
-    certificates: Option<Arc<Certificates>>,
+    certificates: Option<Arc<DomainCertificates>>,
     store: &Store,
 ) -> Result<DataPlane, Failed> {
     let mut settings = settings(config);

@@ -1,11 +1,13 @@
 //! The certificates of both planes, from the configuration's files.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use tokio::runtime::Runtime;
 use tollgate_proxy::net::tls::certificate::{CertificateFiles, Certificates};
+use tollgate_proxy::net::tls::domains::DomainCertificates;
 use tollgate_proxy::net::tls::{HTTP_1_1, server_config};
 
 use crate::cli::failed::Failed;
@@ -15,10 +17,25 @@ use crate::config::Config;
 #[derive(Clone)]
 pub struct PlaneCertificates {
     pub data_plane: Option<Arc<Certificates>>,
+    /// Of domain names, by the ARN that they name.
+    pub by_arn: BTreeMap<String, Arc<Certificates>>,
     pub control_plane: Option<Arc<Certificates>>,
 }
 
 impl PlaneCertificates {
+    /// What the data plane's clients are shown, by the names they ask for.
+    pub fn domain_certificates(&self) -> Option<Arc<DomainCertificates>> {
+        let default = Arc::clone(self.data_plane.as_ref()?);
+        let by_arn = self.by_arn.clone();
+        Some(Arc::new(DomainCertificates::new(default, by_arn)))
+    }
+
+    /// The ARNs that domain names may name; any, where the data plane does not speak TLS.
+    pub fn arns(&self) -> Option<BTreeSet<String>> {
+        self.data_plane.as_ref()?;
+        Some(self.by_arn.keys().cloned().collect())
+    }
+
     /// How the control plane speaks TLS, if it does: HTTP/1.1 only.
     pub fn control_plane_config(&self) -> Result<Option<Arc<ServerConfig>>, Failed> {
         let certificates = self.control_plane.clone();
@@ -34,32 +51,36 @@ impl PlaneCertificates {
             ("tls_certificate", &self.data_plane),
             ("control_tls_certificate", &self.control_plane),
         ];
-        let line = |(setting, certificates): (&str, &Option<Arc<Certificates>>)| {
-            let end = certificates.as_ref()?.expires_s();
+        let planes = planes.into_iter();
+        let planes = planes.filter_map(|(setting, own)| Some((setting, own.as_ref()?)));
+        let named = self.by_arn.iter().map(|(arn, own)| (arn.as_str(), own));
+        let line = |(setting, certificates): (&str, &Arc<Certificates>)| {
+            let end = certificates.expires_s();
             let end = jiff::Timestamp::from_second(end).map_or_else(
                 |_| "later than anyone can say".into(),
                 |end| end.to_string(),
             );
-            Some(format!("{setting} can be used until {end}"))
+            format!("{setting} can be used until {end}")
         };
-        planes.into_iter().filter_map(line).collect()
+        planes.chain(named).map(line).collect()
     }
 
     /// When the certificates end, in Prometheus's text format.
     pub fn render(&self) -> String {
         let planes = [("data", &self.data_plane), ("control", &self.control_plane)];
+        let planes = planes
+            .into_iter()
+            .filter_map(|(plane, own)| Some((format!("plane=\"{plane}\""), own.as_ref()?)));
+        let named = self.by_arn.iter();
+        let named = named.map(|(arn, own)| (format!("plane=\"data\",arn=\"{arn}\""), own));
         let mut text = String::new();
-        for (plane, certificates) in planes {
-            if let Some(certificates) = certificates {
-                if text.is_empty() {
-                    text += "# HELP tollgate_tls_certificate_expires_seconds When the TLS certificate in force ends, in seconds since 1970.\n\
-                             # TYPE tollgate_tls_certificate_expires_seconds gauge\n";
-                }
-                let end = certificates.expires_s();
-                text += &format!(
-                    "tollgate_tls_certificate_expires_seconds{{plane=\"{plane}\"}} {end}\n"
-                );
+        for (labels, certificates) in planes.chain(named) {
+            if text.is_empty() {
+                text += "# HELP tollgate_tls_certificate_expires_seconds When the TLS certificate in force ends, in seconds since 1970.\n\
+                         # TYPE tollgate_tls_certificate_expires_seconds gauge\n";
             }
+            let end = certificates.expires_s();
+            text += &format!("tollgate_tls_certificate_expires_seconds{{{labels}}} {end}\n");
         }
         text
     }
@@ -78,7 +99,8 @@ impl PlaneCertificates {
             _ => false,
         };
         let second = self.control_plane.iter().filter(move |_| !is_shared);
-        self.data_plane.iter().chain(second)
+        let planes = self.data_plane.iter().chain(second);
+        planes.chain(self.by_arn.values())
     }
 
     /// Reads the files again now.
@@ -118,8 +140,15 @@ pub fn load(config: &Config) -> Result<PlaneCertificates, Failed> {
         Some(shared) => Some(shared),
         None => load(control_files, "control_tls_certificate")?,
     };
+    let mut by_arn = BTreeMap::new();
+    for (arn, files) in &config.certificates {
+        let loaded = Certificates::load(files.clone());
+        let loaded = loaded.map_err(|bad| Failed::Failed(format!("certificates, {arn}: {bad}")))?;
+        by_arn.insert(arn.clone(), loaded);
+    }
     Ok(PlaneCertificates {
         data_plane,
+        by_arn,
         control_plane,
     })
 }

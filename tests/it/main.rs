@@ -13,6 +13,7 @@ mod crash;
 mod data_plane;
 mod disk_full;
 mod disk_slow;
+mod domains;
 mod edge;
 mod exactness;
 mod frames;

@@ -34,6 +34,15 @@ impl Pair {
         }
     }
 
+    /// For another name.
+    pub fn of(name: &str) -> Pair {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        Pair {
+            certificate: made.cert.pem(),
+            key: made.signing_key.serialize_pem(),
+        }
+    }
+
     pub fn der(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()
     }

@@ -1,6 +1,9 @@
 //! Looking up what a call names; AWS's 404 where it is not there.
 
-use tollgate_entity::{ApiKey, Deployment, Resource, RestApi, Stage, UsagePlan};
+use tollgate_entity::{
+    ApiKey, BasePathMapping, ClientCertificate, Deployment, DomainName, Resource, RestApi, Stage,
+    UsagePlan, VpcLink,
+};
 use tollgate_store::Reader;
 
 use crate::ControlSettings;
@@ -58,4 +61,30 @@ pub fn stage(reader: &Reader<'_>, api: &str, name: &str) -> Result<Stage, Error>
 
 pub fn unknown_stage() -> Error {
     Error::not_found("Invalid stage identifier specified")
+}
+
+pub fn domain_name(reader: &Reader<'_>, name: &str) -> Result<DomainName, Error> {
+    let unknown = || Error::not_found("Invalid domain name identifier specified");
+    reader.get("", name)?.ok_or_else(unknown)
+}
+
+/// The base path mapping of a domain name, which must be there too.
+pub fn base_path_mapping(
+    reader: &Reader<'_>,
+    domain: &str,
+    base_path: &str,
+) -> Result<BasePathMapping, Error> {
+    domain_name(reader, domain)?;
+    let unknown = || Error::not_found("Invalid base path mapping identifier specified");
+    reader.get(domain, base_path)?.ok_or_else(unknown)
+}
+
+pub fn client_certificate(reader: &Reader<'_>, id: &str) -> Result<ClientCertificate, Error> {
+    let unknown = || Error::not_found("Invalid client certificate identifier specified");
+    reader.get("", id)?.ok_or_else(unknown)
+}
+
+pub fn vpc_link(reader: &Reader<'_>, id: &str) -> Result<VpcLink, Error> {
+    let unknown = || Error::not_found("Invalid Vpc Link identifier specified");
+    reader.get("", id)?.ok_or_else(unknown)
 }

@@ -5,9 +5,13 @@ pub mod api_key;
 pub mod audit;
 pub mod auth;
 pub mod authorizer;
+pub mod base_path_mapping;
+mod certificate;
 pub mod check;
+pub mod client_certificate;
 pub mod coverage;
 pub mod deployment;
+pub mod domain_name;
 mod entries;
 pub mod error;
 pub mod extract;
@@ -38,7 +42,9 @@ pub mod trace;
 pub mod usage;
 pub mod usage_plan;
 pub mod usage_plan_key;
+pub mod vpc_link;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -68,6 +74,8 @@ pub struct ControlSettings {
     pub sessions: SessionLimits,
     /// Whether the control plane is served over TLS, so that the console's cookie is for TLS only.
     pub tls: bool,
+    /// The certificates that domain names may name by ARN; any, when TLS is not served at all.
+    pub certificate_arns: Option<BTreeSet<String>>,
 }
 
 impl Default for ControlSettings {
@@ -78,6 +86,7 @@ impl Default for ControlSettings {
             auth: true,
             sessions: SessionLimits::default(),
             tls: false,
+            certificate_arns: None,
         }
     }
 }

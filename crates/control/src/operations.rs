@@ -21,6 +21,7 @@ use crate::{
     authorizer, deployment, gateway_response, integration, integration_response, method,
     method_response, model, request_validator, resource, rest_api, stage,
 };
+use crate::{base_path_mapping, client_certificate, domain_name, vpc_link};
 
 /// One operation of AWS's model.
 #[derive(Debug)]
@@ -103,6 +104,9 @@ const PUT: Method = Method::PUT;
 pub(crate) const POST: Method = Method::POST;
 const PATCH: Method = Method::PATCH;
 pub(crate) const DELETE: Method = Method::DELETE;
+
+/// Why nobody can be given access to a private domain name.
+const PRIVATE_NAMES: &str = "private domain names are reached through VPC endpoints, and there are none on one's own machine";
 
 /// All operations of AWS's model of 2015-07-09.
 #[rustfmt::skip]
@@ -230,32 +234,32 @@ pub static OPERATIONS: &[Operation] = &[
     absent("DeleteDocumentationVersion", DELETE, "/restapis/{restapi_id}/documentation/versions/{doc_version}", 202),
 
     // Domain names
-    absent("CreateDomainName", POST, "/domainnames", 201),
-    absent("GetDomainNames", GET, "/domainnames", 200),
-    absent("GetDomainName", GET, "/domainnames/{domain_name}", 200),
-    absent("UpdateDomainName", PATCH, "/domainnames/{domain_name}", 200),
-    absent("DeleteDomainName", DELETE, "/domainnames/{domain_name}", 202),
-    absent("CreateBasePathMapping", POST, "/domainnames/{domain_name}/basepathmappings", 201),
-    absent("GetBasePathMappings", GET, "/domainnames/{domain_name}/basepathmappings", 200),
-    absent("GetBasePathMapping", GET, "/domainnames/{domain_name}/basepathmappings/{base_path}", 200),
-    absent("UpdateBasePathMapping", PATCH, "/domainnames/{domain_name}/basepathmappings/{base_path}", 200),
-    absent("DeleteBasePathMapping", DELETE, "/domainnames/{domain_name}/basepathmappings/{base_path}", 202),
-    absent("CreateDomainNameAccessAssociation", POST, "/domainnameaccessassociations", 201),
-    absent("GetDomainNameAccessAssociations", GET, "/domainnameaccessassociations", 200),
-    absent("DeleteDomainNameAccessAssociation", DELETE, "/domainnameaccessassociations/{domain_name_access_association_arn}", 202),
-    absent("RejectDomainNameAccessAssociation", POST, "/rejectdomainnameaccessassociations", 202),
+    op("CreateDomainName", POST, "/domainnames", 201, || post(domain_name::create)),
+    op("GetDomainNames", GET, "/domainnames", 200, || get(domain_name::list)),
+    op("GetDomainName", GET, "/domainnames/{domain_name}", 200, || get(domain_name::get)),
+    op("UpdateDomainName", PATCH, "/domainnames/{domain_name}", 200, || patch(domain_name::update)),
+    op("DeleteDomainName", DELETE, "/domainnames/{domain_name}", 202, || delete(domain_name::delete)),
+    op("CreateBasePathMapping", POST, "/domainnames/{domain_name}/basepathmappings", 201, || post(base_path_mapping::create)),
+    op("GetBasePathMappings", GET, "/domainnames/{domain_name}/basepathmappings", 200, || get(base_path_mapping::list)),
+    op("GetBasePathMapping", GET, "/domainnames/{domain_name}/basepathmappings/{base_path}", 200, || get(base_path_mapping::get)),
+    op("UpdateBasePathMapping", PATCH, "/domainnames/{domain_name}/basepathmappings/{base_path}", 200, || patch(base_path_mapping::update)),
+    op("DeleteBasePathMapping", DELETE, "/domainnames/{domain_name}/basepathmappings/{base_path}", 202, || delete(base_path_mapping::delete)),
+    senseless("CreateDomainNameAccessAssociation", POST, "/domainnameaccessassociations", 201, PRIVATE_NAMES),
+    senseless("GetDomainNameAccessAssociations", GET, "/domainnameaccessassociations", 200, PRIVATE_NAMES),
+    senseless("DeleteDomainNameAccessAssociation", DELETE, "/domainnameaccessassociations/{domain_name_access_association_arn}", 202, PRIVATE_NAMES),
+    senseless("RejectDomainNameAccessAssociation", POST, "/rejectdomainnameaccessassociations", 202, PRIVATE_NAMES),
 
     // Client certificates, VPC links, SDKs
-    absent("GenerateClientCertificate", POST, "/clientcertificates", 201),
-    absent("GetClientCertificates", GET, "/clientcertificates", 200),
-    absent("GetClientCertificate", GET, "/clientcertificates/{clientcertificate_id}", 200),
-    absent("UpdateClientCertificate", PATCH, "/clientcertificates/{clientcertificate_id}", 200),
-    absent("DeleteClientCertificate", DELETE, "/clientcertificates/{clientcertificate_id}", 202),
-    absent("CreateVpcLink", POST, "/vpclinks", 202),
-    absent("GetVpcLinks", GET, "/vpclinks", 200),
-    absent("GetVpcLink", GET, "/vpclinks/{vpclink_id}", 200),
-    absent("UpdateVpcLink", PATCH, "/vpclinks/{vpclink_id}", 200),
-    absent("DeleteVpcLink", DELETE, "/vpclinks/{vpclink_id}", 202),
+    op("GenerateClientCertificate", POST, "/clientcertificates", 201, || post(client_certificate::generate)),
+    op("GetClientCertificates", GET, "/clientcertificates", 200, || get(client_certificate::list)),
+    op("GetClientCertificate", GET, "/clientcertificates/{clientcertificate_id}", 200, || get(client_certificate::get)),
+    op("UpdateClientCertificate", PATCH, "/clientcertificates/{clientcertificate_id}", 200, || patch(client_certificate::update)),
+    op("DeleteClientCertificate", DELETE, "/clientcertificates/{clientcertificate_id}", 202, || delete(client_certificate::delete)),
+    op("CreateVpcLink", POST, "/vpclinks", 202, || post(vpc_link::create)),
+    op("GetVpcLinks", GET, "/vpclinks", 200, || get(vpc_link::list)),
+    op("GetVpcLink", GET, "/vpclinks/{vpclink_id}", 200, || get(vpc_link::get)),
+    op("UpdateVpcLink", PATCH, "/vpclinks/{vpclink_id}", 200, || patch(vpc_link::update)),
+    op("DeleteVpcLink", DELETE, "/vpclinks/{vpclink_id}", 202, || delete(vpc_link::delete)),
     absent("GetSdkTypes", GET, "/sdktypes", 200),
     absent("GetSdkType", GET, "/sdktypes/{sdktype_id}", 200),
 ];

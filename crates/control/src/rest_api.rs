@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::extract::{Caller, Json, Path};
 use crate::page::{Items, Page};
 use crate::patch::PatchDocument;
-use crate::{Control, coverage, find, model, shown};
+use crate::{Control, base_path_mapping, coverage, find, model, shown};
 pub use new::NewRestApi;
 
 /// CreateRestApi.
@@ -90,6 +90,7 @@ pub async fn delete(control: Control, caller: Caller, Path(id): Path<String>) ->
     let settings = control.settings.clone();
     let done = control.store.commit(audit, move |tx| {
         find::rest_api(tx, &settings, &id)?;
+        base_path_mapping::check_api_unmapped(tx, &id)?;
         remove(tx, &id)
     });
     done.await

@@ -12,12 +12,11 @@ use tollgate_entity::{Deployment, Stage, Tags, Timestamp, tags};
 use tollgate_store::Reader;
 
 use crate::check::Check;
-use crate::coverage;
 use crate::error::Error;
 use crate::extract::{Caller, Json, Path, Query};
 use crate::page::Items;
 use crate::patch::PatchDocument;
-use crate::{Control, find};
+use crate::{Control, base_path_mapping, coverage, find};
 pub use settings::Shown;
 use update::Change;
 pub(crate) use variables::check as check_variables;
@@ -143,6 +142,7 @@ pub async fn delete(
 ) -> Result<(), Error> {
     let audit = caller.audit(json!({"restApiId": api, "stageName": name}));
     let done = control.store.commit(audit, move |tx| {
+        base_path_mapping::check_stage_unmapped(tx, &api, &name)?;
         if !tx.delete::<Stage>(&api, &name)? {
             return Err(find::unknown_stage());
         }

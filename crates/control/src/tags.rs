@@ -1,8 +1,10 @@
-//! Tags on keys, plans, APIs and stages, named by their ARN. TagResource, UntagResource, GetTags.
+//! Tags on keys, plans, APIs, stages, domain names, client certificates and VPC links, named by their ARN. TagResource, UntagResource, GetTags.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tollgate_entity::{ApiKey, RestApi, Stage, Tags, UsagePlan, tags};
+use tollgate_entity::{
+    ApiKey, ClientCertificate, DomainName, RestApi, Stage, Tags, UsagePlan, VpcLink, tags,
+};
 use tollgate_store::{Reader, Transaction};
 
 use crate::error::Error;
@@ -76,6 +78,9 @@ enum Tagged {
         api_id: String,
         name: String,
     },
+    DomainName(String),
+    ClientCertificate(String),
+    VpcLink(String),
     /// Well named, but of a kind that there is none of.
     Unknown,
 }
@@ -102,6 +107,9 @@ impl Tagged {
                 api_id: (*api_id).into(),
                 name: (*name).into(),
             },
+            ["domainnames", name] => Self::DomainName((*name).into()),
+            ["clientcertificates", id] => Self::ClientCertificate((*id).into()),
+            ["vpclinks", id] => Self::VpcLink((*id).into()),
             _ => Self::Unknown,
         })
     }
@@ -112,6 +120,9 @@ impl Tagged {
             Self::UsagePlan(id) => find::usage_plan(reader, id)?.tags,
             Self::RestApi(id) => find::rest_api(reader, settings, id)?.tags,
             Self::Stage { api_id, name } => find::stage(reader, api_id, name)?.tags,
+            Self::DomainName(name) => find::domain_name(reader, name)?.tags,
+            Self::ClientCertificate(id) => find::client_certificate(reader, id)?.tags,
+            Self::VpcLink(id) => find::vpc_link(reader, id)?.tags,
             Self::Unknown => return Err(Error::not_found("Invalid resource identifier specified")),
         })
     }
@@ -138,6 +149,21 @@ impl Tagged {
             Self::Stage { api_id, name } => {
                 let stage = find::stage(transaction, api_id, name)?;
                 transaction.put(&Stage { tags, ..stage })?;
+            }
+            Self::DomainName(name) => {
+                let domain = find::domain_name(transaction, name)?;
+                transaction.put(&DomainName { tags, ..domain })?;
+            }
+            Self::ClientCertificate(id) => {
+                let certificate = find::client_certificate(transaction, id)?;
+                transaction.put(&ClientCertificate {
+                    tags,
+                    ..certificate
+                })?;
+            }
+            Self::VpcLink(id) => {
+                let link = find::vpc_link(transaction, id)?;
+                transaction.put(&VpcLink { tags, ..link })?;
             }
             Self::Unknown => {}
         }
@@ -171,7 +197,16 @@ mod tests {
                 name: "s".into()
             })
         );
-        assert_eq!(named("/vpclinks/x"), Some(Tagged::Unknown));
+        assert_eq!(named("/vpclinks/x"), Some(Tagged::VpcLink("x".into())));
+        assert_eq!(
+            named("/domainnames/*.a.example"),
+            Some(Tagged::DomainName("*.a.example".into()))
+        );
+        assert_eq!(
+            named("/clientcertificates/c1"),
+            Some(Tagged::ClientCertificate("c1".into()))
+        );
+        assert_eq!(named("/sdktypes/x"), Some(Tagged::Unknown));
         assert_eq!(named("/apikeys/"), None);
         assert_eq!(named("/apikeys"), None);
     }
@@ -206,11 +241,23 @@ mod tests {
             .ok(201);
         let (key, plan, api) = (text(&key, "id"), text(&plan, "id"), text(&api, "id"));
         gateway.put_stages(&[(&api, "prod")]);
+        let domain = json!({"domainName": "*.a.example"});
+        gateway.post("/domainnames", domain).await.ok(201);
+        let certificate = gateway.post("/clientcertificates", json!({})).await.ok(201);
+        let arns = ["arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/net/n/1"];
+        let link = json!({"name": "l", "targetArns": arns});
+        let link = gateway.post("/vpclinks", link).await.ok(202);
         vec![
             format!("/apikeys/{key}"),
             format!("/usageplans/{plan}"),
             format!("/restapis/{api}"),
             format!("/restapis/{api}/stages/prod"),
+            "/domainnames/*.a.example".to_owned(),
+            format!(
+                "/clientcertificates/{}",
+                text(&certificate, "clientCertificateId")
+            ),
+            format!("/vpclinks/{}", text(&link, "id")),
         ]
     }
 
@@ -309,6 +356,18 @@ mod tests {
             .missing("Invalid stage identifier specified");
         gateway
             .get(&tags_of("/vpclinks/x"))
+            .await
+            .missing("Invalid Vpc Link identifier specified");
+        gateway
+            .get(&tags_of("/domainnames/x"))
+            .await
+            .missing("Invalid domain name identifier specified");
+        gateway
+            .get(&tags_of("/clientcertificates/x"))
+            .await
+            .missing("Invalid client certificate identifier specified");
+        gateway
+            .get(&tags_of("/sdktypes/x"))
             .await
             .missing("Invalid resource identifier specified");
         gateway

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EndpointConfiguration, Tags, Timestamp};
+use crate::{EndpointConfiguration, Invalid, Tags, Timestamp};
 
 /// A mapping's base path when it takes every path that no other mapping takes.
 pub const NO_BASE_PATH: &str = "(none)";
@@ -62,4 +62,114 @@ pub struct BasePathMapping {
     /// Without one the first path segment below the base path names the stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
+}
+
+/// Characters in a domain name; DNS's own limit.
+pub const DOMAIN_NAME_CHARS_MAX: usize = 253;
+/// Characters in one label of a domain name; DNS's own limit.
+const LABEL_CHARS_MAX: usize = 63;
+/// Characters in a base path.
+pub const BASE_PATH_CHARS_MAX: usize = 300;
+/// What may stand in a base path besides letters and digits.
+const BASE_PATH_MARKS: &str = "$-_.+!*'()";
+
+impl DomainName {
+    /// Checks the name: labels in lower case, the first of which may be `*`.
+    pub fn check_name(name: &str) -> Result<(), Invalid> {
+        let bare = name.strip_prefix("*.").unwrap_or(name);
+        let is_label = |label: &str| {
+            (1..=LABEL_CHARS_MAX).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let is_address = bare.parse::<std::net::Ipv4Addr>().is_ok();
+        if name.len() <= DOMAIN_NAME_CHARS_MAX && !is_address && bare.split('.').all(is_label) {
+            return Ok(());
+        }
+        Err(Invalid::new(format!(
+            "Invalid domain name '{name}' specified. A domain name has lower-case letters, digits and hyphens between dots, at most \
+             {DOMAIN_NAME_CHARS_MAX} characters, and may begin with '*.'"
+        )))
+    }
+}
+
+impl BasePathMapping {
+    /// A base path as it is kept: without slashes at its ends; none, or an empty one, is `(none)`.
+    pub fn kept_base_path(given: Option<&str>) -> Result<String, Invalid> {
+        let path = given.unwrap_or_default().trim_matches('/');
+        if path.is_empty() || path == NO_BASE_PATH {
+            return Ok(NO_BASE_PATH.to_owned());
+        }
+        let is_fine = |c: char| c.is_ascii_alphanumeric() || BASE_PATH_MARKS.contains(c);
+        let is_segment = |text: &str| !matches!(text, "" | "." | "..") && text.chars().all(is_fine);
+        if path.split('/').all(is_segment) {
+            Invalid::check_chars("A base path", path, BASE_PATH_CHARS_MAX)?;
+            return Ok(path.to_owned());
+        }
+        Err(Invalid::new(format!(
+            "Invalid base path '{path}' specified. Base paths have letters, digits and any of {BASE_PATH_MARKS} between slashes"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_dns_in_lower_case() {
+        let long = format!("{}.example", "a".repeat(LABEL_CHARS_MAX));
+        for fine in [
+            "api.example.com",
+            "*.example.com",
+            "localhost",
+            "1.a",
+            &long,
+        ] {
+            assert_eq!(DomainName::check_name(fine), Ok(()), "{fine}");
+        }
+        let too_long = ["a"; 128].join(".");
+        for bad in [
+            "",
+            ".",
+            "*",
+            "*.",
+            "a..b",
+            "-a.b",
+            "a-.b",
+            "API.example.com",
+            "a.*.b",
+            "a b",
+            "a:80",
+            "127.0.0.1",
+            "a.example.",
+            "é.example",
+            &format!("a{long}"),
+            &too_long,
+        ] {
+            assert!(DomainName::check_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn base_paths_have_any_number_of_levels() {
+        let kept = |given: Option<&str>| BasePathMapping::kept_base_path(given).ok();
+        for none in [None, Some(""), Some("/"), Some("(none)")] {
+            assert_eq!(kept(none).as_deref(), Some(NO_BASE_PATH), "{none:?}");
+        }
+        assert_eq!(kept(Some("v1")).as_deref(), Some("v1"));
+        assert_eq!(kept(Some("/shop/v1.2/")).as_deref(), Some("shop/v1.2"));
+        assert_eq!(
+            kept(Some("it's+(a)$-_!*")).as_deref(),
+            Some("it's+(a)$-_!*")
+        );
+        let long = "a".repeat(BASE_PATH_CHARS_MAX);
+        assert!(kept(Some(&long)).is_some() && kept(Some(&format!("{long}a"))).is_none());
+        for bad in ["a//b", "a b", "a?b", "a%2Fb", "é", "../a", "a/."] {
+            assert_eq!(kept(Some(bad)), None, "{bad}");
+        }
+    }
 }

@@ -10,12 +10,18 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tollgate_entity::{DeploymentContent, Extension, RestApi, Stage, UsagePlan};
-use tollgate_store::{Change, Feed, Reader, Store, StoreError};
+use tollgate_entity::{
+    BasePathMapping, ClientCertificate, DeploymentContent, DomainName, Extension, RestApi, Stage,
+    UsagePlan,
+};
+use tollgate_store::{Change, Document, Feed, Reader, Store, StoreError};
 
 use crate::book::Adoption;
 use crate::deployed::Deployed;
+use crate::domain::DomainRow;
 use crate::key_index::{KeyId, PlanIndex};
+use crate::keys_of_nouns::Keys;
+use crate::net::identity::Shown;
 use crate::snapshot::Snapshot;
 use crate::time::Time;
 use crate::usage::WriterHandle;
@@ -23,6 +29,8 @@ use crate::working::{ApiRows, KeyRow, PlanIds, Working};
 
 /// How long a failed look at the store is left alone.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// Without a change for this long, it is looked whether certificates end soon.
+const EXPIRY_LOOK: Duration = Duration::from_secs(24 * 3600);
 /// How often the last holders of an old snapshot are counted.
 const RETIRE_POLL: Duration = Duration::from_micros(50);
 /// How far ahead an edited rate is dated: longer than it takes to tell the rate table.
@@ -35,6 +43,7 @@ pub struct Builder {
     store: Store,
     feed: Feed,
     compiled: Compiled,
+    keys: Keys,
     adopter: Adopter,
 }
 
@@ -53,6 +62,9 @@ struct Touched {
     plans: BTreeSet<String>,
     keys: BTreeSet<String>,
     extensions: BTreeSet<(String, String)>,
+    /// Any domain name or base path mapping.
+    domains: bool,
+    client_certificates: BTreeSet<String>,
 }
 
 impl Touched {
@@ -62,6 +74,11 @@ impl Touched {
             Change::UsagePlan(id) => drop(self.plans.insert(id)),
             Change::ApiKey(id) | Change::PlanKey { key: id, .. } => drop(self.keys.insert(id)),
             Change::Extension { plan, key } => drop(self.extensions.insert((plan, key))),
+            Change::Other { kind, id, .. } => match kind {
+                DomainName::KIND | BasePathMapping::KIND => self.domains = true,
+                ClientCertificate::KIND => drop(self.client_certificates.insert(id)),
+                _ => {}
+            },
             _ => {}
         }
     }
@@ -75,6 +92,9 @@ pub struct Rows {
     pub keys: Vec<KeyRow>,
     pub keys_gone: HashSet<KeyId>,
     pub extensions: Vec<(String, String, Option<Extension>)>,
+    /// All of them, if any changed.
+    pub domains: Option<Vec<DomainRow>>,
+    pub client_certificates: Vec<(String, Option<Shown>)>,
 }
 
 impl Builder {
@@ -82,14 +102,21 @@ impl Builder {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn start(store: Store, mut adopter: Adopter) -> Result<Builder, StoreError> {
+    pub async fn start(
+        store: Store,
+        keys: Keys,
+        mut adopter: Adopter,
+    ) -> Result<Builder, StoreError> {
         let feed = store.feed();
-        let (rows, compiled) = store.read(read_all).await?;
+        let own = keys.clone();
+        let (rows, compiled) = store.read(move |reader| read_all(reader, &own)).await?;
+        keys.adopt(&rows);
         adopter.start(rows).await;
         Ok(Builder {
             store,
             feed,
             compiled,
+            keys,
             adopter,
         })
     }
@@ -97,11 +124,18 @@ impl Builder {
     /// Follows the store; ends only when it is dropped.
     pub async fn follow(mut self, time: &Time) {
         loop {
-            let changes = self.feed.next().await;
+            let changes = tokio::select! {
+                changes = self.feed.next() => changes,
+                () = tokio::time::sleep(EXPIRY_LOOK) => {
+                    self.keys.warn_of_expiry();
+                    continue;
+                }
+            };
             let revision = self.feed.revision();
             let mut touched = Touched::default();
             changes.into_iter().for_each(|change| touched.note(change));
             let rows = self.read(Arc::new(touched)).await;
+            self.keys.adopt(&rows);
             self.adopter.adopt(rows, time).await;
             self.feed.adopted(revision);
         }
@@ -112,9 +146,10 @@ impl Builder {
         loop {
             let wanted = Arc::clone(&touched);
             let compiled = std::mem::take(&mut self.compiled);
+            let keys = self.keys.clone();
             match self
                 .store
-                .read(move |reader| read_touched(reader, &wanted, compiled))
+                .read(move |reader| read_touched(reader, &wanted, compiled, &keys))
                 .await
             {
                 Ok((rows, compiled)) => {
@@ -199,6 +234,9 @@ impl Adopter {
 /// Takes rows into the working copy; what remains is what the writer has to know.
 fn take_in(working: &mut Working, rows: Rows) -> Adoption {
     let mut adoption = Adoption::default();
+    for (id, shown) in rows.client_certificates {
+        working.set_client_certificate(id, shown);
+    }
     for (id, api) in rows.apis {
         working.set_api(&id, api);
     }
@@ -208,6 +246,9 @@ fn take_in(working: &mut Working, rows: Rows) -> Adoption {
         adoption.plans.push((index, id, quota));
     }
     working.set_keys(rows.keys, &rows.keys_gone);
+    if let Some(domains) = rows.domains {
+        working.set_domains(domains);
+    }
     for (plan, key, extension) in rows.extensions {
         let index: PlanIndex = working.plan_index(&plan);
         if let Some(key) = KeyId::new(&key) {
@@ -217,7 +258,7 @@ fn take_in(working: &mut Working, rows: Rows) -> Adoption {
     adoption
 }
 
-fn read_all(reader: &Reader<'_>) -> Result<(Rows, Compiled), StoreError> {
+fn read_all(reader: &Reader<'_>, keys: &Keys) -> Result<(Rows, Compiled), StoreError> {
     let mut rows = Rows::default();
     let mut compiled = Compiled::new();
     for api in reader.list::<RestApi>("")? {
@@ -252,6 +293,12 @@ fn read_all(reader: &Reader<'_>) -> Result<(Rows, Compiled), StoreError> {
         let (plan, key) = (extension.plan_id.clone(), extension.key_id.clone());
         rows.extensions.push((plan, key, Some(extension)));
     })?;
+    rows.domains = Some(domain_rows(reader, keys)?);
+    for certificate in reader.list::<ClientCertificate>("")? {
+        let shown = keys.shown(reader, &certificate);
+        let id = certificate.client_certificate_id;
+        rows.client_certificates.push((id, Some(shown)));
+    }
     Ok((rows, compiled))
 }
 
@@ -259,8 +306,14 @@ fn read_touched(
     reader: &Reader<'_>,
     touched: &Touched,
     mut compiled: Compiled,
+    keys: &Keys,
 ) -> Result<(Rows, Compiled), StoreError> {
     let mut rows = Rows::default();
+    for id in &touched.client_certificates {
+        let certificate = reader.get::<ClientCertificate>("", id)?;
+        let shown = certificate.map(|certificate| keys.shown(reader, &certificate));
+        rows.client_certificates.push((id.clone(), shown));
+    }
     for id in &touched.apis {
         let api = match reader.get::<RestApi>("", id)? {
             Some(api) => Some(api_rows(reader, api, &mut compiled)?),
@@ -291,8 +344,24 @@ fn read_touched(
         rows.extensions
             .push((plan.clone(), key.clone(), reader.extension(plan, key)?));
     }
+    if touched.domains {
+        rows.domains = Some(domain_rows(reader, keys)?);
+    }
     compiled.retain(|_, deployed| deployed.strong_count() > 0);
     Ok((rows, compiled))
+}
+
+/// All domain names: there are few, and they change seldom.
+fn domain_rows(reader: &Reader<'_>, keys: &Keys) -> Result<Vec<DomainRow>, StoreError> {
+    let mut rows = Vec::new();
+    for domain in reader.list::<DomainName>("")? {
+        rows.push(DomainRow {
+            mappings: reader.list(&domain.domain_name)?,
+            uploaded: keys.uploaded(reader, &domain),
+            domain,
+        });
+    }
+    Ok(rows)
 }
 
 /// An API's stages, each with its deployment; one that was never compiled is compiled here, off the

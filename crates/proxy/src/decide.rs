@@ -134,11 +134,20 @@ pub(crate) fn decide_by(
 fn find_method(snapshot: &Snapshot, call: &mut Invocation) -> Result<(Arc<Stage>, u32), Held> {
     let forbidden = Held::Refused(Refused::ForbiddenStage);
     let host = call.host.as_ref().and_then(|host| host.to_str().ok());
-    let Some(named) = stage::named(host.unwrap_or_default(), call.uri.path()) else {
+    let host = host.unwrap_or_default();
+    let domain = snapshot.domains.of_host(host);
+    call.by_domain = domain.is_some();
+    // A custom domain name wins over every other form, even where it leads nowhere.
+    let named = match domain {
+        Some(domain) => domain.named(call.uri.path()),
+        None => stage::named(host, call.uri.path()),
+    };
+    let Some(named) = named else {
         return Err(forbidden);
     };
-    let api = snapshot.api(named.api_id).filter(|api| !api.disabled);
-    let Some(stage) = api.and_then(|api| api.stages.get(named.stage)) else {
+    let stages = snapshot.api(named.api_id).map(|api| &api.stages);
+    let stage = stages.and_then(|stages| stages.get(named.stage));
+    let Some(stage) = stage.filter(|stage| call.by_domain || !stage.deployed.by_domain_only) else {
         return Err(forbidden);
     };
     let stage = Arc::clone(stage);

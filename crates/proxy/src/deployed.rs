@@ -20,6 +20,8 @@ pub struct Deployed {
     pub methods: Vec<Method>,
     /// How the API words refusals; none unless it defines any.
     pub responses: Option<Box<Definitions>>,
+    /// `disableExecuteApiEndpoint`: nobody gets in but by a custom domain name.
+    pub by_domain_only: bool,
 }
 
 /// A method of a resource.
@@ -59,6 +61,7 @@ impl Deployed {
     pub fn compile(content: &DeploymentContent) -> Deployed {
         let mut deployed = Deployed {
             responses: Definitions::compile(&content.gateway_responses),
+            by_domain_only: content.disable_execute_api_endpoint,
             ..Deployed::default()
         };
         let mut requests = method_request::Compiler::new(content);

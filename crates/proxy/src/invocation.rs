@@ -32,6 +32,8 @@ pub struct Invocation {
     pub peer: Arc<Peer>,
     pub host: Option<HeaderValue>,
     pub user_agent: Option<HeaderValue>,
+    /// Whether the host is a custom domain name.
+    pub by_domain: bool,
     pub stage: Option<Arc<Stage>>,
     pub route: Option<Routed>,
     /// The id of the key the call is counted under; never its value.
@@ -93,6 +95,7 @@ impl Invocation {
             peer: Arc::clone(peer),
             host: request.headers().get(HOST).cloned(),
             user_agent: request.headers().get(USER_AGENT).cloned(),
+            by_domain: false,
             stage: None,
             route: None,
             api_key_id: None,
@@ -176,9 +179,13 @@ impl Invocation {
         }
     }
 
-    /// `$context.path`, in pieces: as it came, from the stage on, without the query.
+    /// `$context.path`, in pieces: as it came, from the stage on, without the query. By a custom domain
+    /// name there need be no stage in it: then it is the whole path, base path included.
     pub fn context_path(&self) -> [&str; 3] {
         let whole = self.uri.path();
+        if self.by_domain {
+            return [whole, "", ""];
+        }
         let below = match self.route.as_ref().map(|route| &route.path) {
             Some(RoutedPath::InUri(range)) => whole.get(range.clone()),
             // Routed by another spelling, or not at all.
@@ -304,6 +311,7 @@ mod tests {
             stats: Metrics::new(1).stage("abc123", "prod"),
             log_members: Box::default(),
             api_id_header: None,
+            shown: Default::default(),
         })
     }
 
@@ -328,6 +336,12 @@ mod tests {
             assert_eq!(call.context_path().concat(), expected);
             assert_eq!(call.routed_path(), Some(routed));
         }
+        let mut by_domain = call("api.example.com", "/v1/a/b?c=d");
+        by_domain.by_domain = true;
+        by_domain.stage = Some(prod());
+        assert_eq!(by_domain.context_path().concat(), "/v1/a/b");
+        by_domain.route = Some(by_domain.routed(0, "/a/b", Spans::new()));
+        assert_eq!(by_domain.context_path().concat(), "/v1/a/b");
         let mut call = call("localhost", "/abc123/prod/a/b?c");
         assert_eq!(call.context_path().concat(), "/abc123/prod/a/b");
         call.stage = Some(prod());

@@ -12,6 +12,7 @@ mod build;
 mod content_coding;
 mod decide;
 mod deployed;
+mod domain;
 #[allow(dead_code)] // integrations write it next
 mod execution_log;
 pub mod explain;
@@ -22,6 +23,7 @@ mod integration;
 mod invocation;
 mod invoke;
 pub mod key_index; // public for benches/ and tests/ only
+mod keys_of_nouns;
 mod mapping;
 mod method_request;
 mod metrics;

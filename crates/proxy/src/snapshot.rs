@@ -14,14 +14,17 @@ use tollgate_limiter::period::{Period, Window, window};
 use tollgate_limiter::{RateId, Throttle};
 
 use crate::deployed::Deployed;
+use crate::domain::Domains;
 use crate::key_index::{KeyIndex, PlanIndex};
 use crate::metrics::StageStats;
+use crate::net::identity::Shown;
 use crate::time::Now;
 
 /// One consistent view of the configuration.
 #[derive(Clone, Default)]
 pub struct Snapshot {
     pub apis: HashMap<Box<str>, Arc<Api>>,
+    pub domains: Arc<Domains>,
     /// By [`PlanIndex`]; a deleted plan leaves a gap.
     pub plans: Vec<Option<Arc<Plan>>>,
     pub keys: KeyIndex,
@@ -31,8 +34,6 @@ pub struct Snapshot {
 
 /// An API that can be called.
 pub struct Api {
-    /// `disableExecuteApiEndpoint`: nobody gets in by the API's own address.
-    pub disabled: bool,
     pub stages: HashMap<Box<str>, Arc<Stage>>,
 }
 
@@ -57,6 +58,8 @@ pub struct Stage {
     pub log_members: Box<str>,
     /// The API's id, as upstreams are told it.
     pub api_id_header: Option<HeaderValue>,
+    /// The client certificate that https upstreams are shown.
+    pub shown: Shown,
 }
 
 /// The settings that one method's calls may meet, the most specific first: usually none or one. A

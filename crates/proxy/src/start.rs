@@ -26,17 +26,18 @@ use crate::gateway_response::{GatewayResponses, Row, TABLE};
 use crate::integration::Integrations;
 use crate::invoke::Calls;
 use crate::key_index::KeyId;
+use crate::keys_of_nouns::Keys;
 use crate::metrics::{Metrics, Totals, family, single};
 use crate::net::address::AddressRules;
 use crate::net::connect::{BadRoots, Connector};
 use crate::net::listener::{BindError, Listener};
 use crate::net::serving::{Door, RuntimeLayout, Serving, ServingLimits};
-use crate::net::tls::{self, certificate::Certificates};
+use crate::net::tls::{self, domains::DomainCertificates};
 use crate::net::upstream::{Pool, PoolLimits};
 use crate::recent_keys::Busy;
 use crate::snapshot::Snapshot;
 use crate::time::{Past, Source, Time};
-use crate::usage::{self, WriterHandle};
+use crate::usage;
 use crate::waiting::{WaitLimits, Waiting};
 use crate::working::Working;
 
@@ -44,7 +45,7 @@ use crate::working::Working;
 pub struct Settings {
     pub address: SocketAddr,
     /// Where TLS is served, if anywhere, with which certificates.
-    pub tls: Option<(SocketAddr, Arc<Certificates>)>,
+    pub tls: Option<(SocketAddr, Arc<DomainCertificates>)>,
     pub layout: RuntimeLayout,
     /// Threads; at least one.
     pub workers: usize,
@@ -125,6 +126,7 @@ impl DataPlane {
     pub fn start(settings: Settings, store: &Store) -> Result<DataPlane, StartError> {
         let workers = settings.workers.max(1);
         let mut doors = vec![Door::from(Listener::bind(settings.address, workers)?)];
+        let domain_certificates = settings.tls.as_ref().map(|(_, own)| Arc::clone(own));
         if let Some((address, certificates)) = settings.tls {
             doors.push(Door {
                 listener: Listener::bind(address, workers)?,
@@ -200,7 +202,9 @@ impl DataPlane {
             responses: settings.responses,
             sends_rate_limits: settings.sends_rate_limits,
         });
-        let builder = start_builder(store.clone(), working, snapshot, handle, &state, start)?;
+        let keys = Keys::new(Arc::clone(&connector), domain_certificates);
+        let adopter = Adopter::new(working, snapshot, handle);
+        let builder = start_builder(store.clone(), keys, adopter, &state, start)?;
 
         let (pool, log, own) = (settings.pool, access_log.clone(), Arc::clone(&metrics));
         let shared = Arc::clone(&state);
@@ -305,9 +309,8 @@ impl DataPlane {
 
 fn start_builder(
     store: Store,
-    working: Working,
-    snapshot: Arc<ArcSwap<Snapshot>>,
-    writer: WriterHandle,
+    keys: Keys,
+    adopter: Adopter,
     state: &Arc<DataPlaneState>,
     start: Start,
 ) -> Result<(oneshot::Sender<()>, JoinHandle<()>), StartError> {
@@ -315,8 +318,7 @@ fn start_builder(
     let (started, first) = std::sync::mpsc::channel();
     let state = Arc::clone(state);
     let thread = on_a_thread("tollgate-snapshot", async move {
-        let adopter = Adopter::new(working, snapshot, writer);
-        let builder = match Builder::start(store, adopter).await {
+        let builder = match Builder::start(store, keys, adopter).await {
             Ok(builder) => builder,
             Err(error) => return drop(started.send(Err(error))),
         };

@@ -13,8 +13,10 @@ use tollgate_limiter::{Counters, RateTable, Slot, Start, Throttle, Ticks};
 
 use crate::access_log::fixed_members;
 use crate::deployed::Deployed;
+use crate::domain::{DomainRow, Domains};
 use crate::key_index::{Digest, KeyEntry, KeyId, Membership, PlanIndex};
 use crate::metrics::Metrics;
+use crate::net::identity::Shown;
 use crate::rates::{RateOf, Rates};
 use crate::snapshot::{
     Api, MethodThrottle, Plan, PlanQuota, PlanStage, PlanThrottle, SharedThrottle, Snapshot, Stage,
@@ -57,6 +59,8 @@ pub struct Working {
     stage_methods: HashMap<(StageIndex, Box<str>), (u32, Arc<Throttle>)>,
     /// Counters of keys that are not in the plan now; they keep what was used.
     detached: HashMap<CounterOf, Slot>,
+    /// By their ids.
+    client_certificates: HashMap<String, Shown>,
     /// Counters made since the writer last heard of them.
     pub new_counters: Vec<(Slot, CounterOf)>,
 }
@@ -81,6 +85,7 @@ impl Working {
             plan_methods: HashMap::new(),
             stage_methods: HashMap::new(),
             detached: HashMap::new(),
+            client_certificates: HashMap::new(),
             new_counters: Vec::new(),
         };
         working.snapshot.account = account.and_then(|settings| {
@@ -113,7 +118,7 @@ impl Working {
 
     /// Sets an API with its stages and the deployments they point at, or removes it.
     pub fn set_api(&mut self, id: &str, api: Option<ApiRows>) {
-        let Some((api, rows)) = api else {
+        let Some((_, rows)) = api else {
             self.snapshot.apis.remove(id);
             return;
         };
@@ -122,10 +127,31 @@ impl Working {
             let stage = self.stage(id, row, deployed);
             stages.insert(stage.name.clone(), Arc::new(stage));
         }
-        let disabled = api.disable_execute_api_endpoint;
         self.snapshot
             .apis
-            .insert(id.into(), Arc::new(Api { disabled, stages }));
+            .insert(id.into(), Arc::new(Api { stages }));
+    }
+
+    /// Sets a client certificate, or removes it; before the stages that show it.
+    pub fn set_client_certificate(&mut self, id: String, shown: Option<Shown>) {
+        match shown {
+            Some(shown) => drop(self.client_certificates.insert(id, shown)),
+            None => drop(self.client_certificates.remove(&id)),
+        }
+    }
+
+    /// What a stage shows to upstreams; nothing less than the certificate it names.
+    fn shown(&self, row: &StageRow) -> Shown {
+        let id = row.client_certificate_id.as_deref();
+        id.filter(|id| !id.is_empty()).map_or(Shown::Nothing, |id| {
+            let known = self.client_certificates.get(id);
+            known.cloned().unwrap_or(Shown::Unusable)
+        })
+    }
+
+    /// Sets all custom domain names.
+    pub fn set_domains(&mut self, rows: Vec<DomainRow>) {
+        self.snapshot.domains = Arc::new(Domains::new(rows));
     }
 
     fn stage(&mut self, api_id: &str, row: StageRow, deployed: Arc<Deployed>) -> Stage {
@@ -134,6 +160,7 @@ impl Working {
         Stage {
             index,
             account_id: Arc::clone(&self.account_id),
+            shown: self.shown(&row),
             api_id: api_id.into(),
             name: row.stage_name.as_str().into(),
             deployment_id: row.deployment_id.into(),

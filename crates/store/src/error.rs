@@ -20,7 +20,7 @@ pub enum StoreError {
     },
     /// A sealed value does not open: it was changed, moved, or sealed with another master key.
     #[error("the sealed value of {kind} {id} does not open")]
-    Sealed { kind: &'static str, id: String },
+    Sealed { kind: String, id: String },
     /// The disk is full; the same commit may succeed later.
     #[error("the disk is full")]
     Full,

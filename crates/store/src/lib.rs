@@ -51,6 +51,7 @@ mod plan_key;
 mod reader;
 mod restore;
 mod rotation;
+mod secret;
 mod store;
 #[cfg(test)]
 mod tests;

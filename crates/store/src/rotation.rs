@@ -187,6 +187,7 @@ pub(crate) fn seal_anew(
         )?;
         sealed += 1;
     }
+    sealed += seal_secrets_anew(database, old, new)?;
     let meta = "INSERT INTO meta (name, value) VALUES (?1, ?2)
                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     database.run(meta, ("pepper", new.seal_pepper(old)?))?;
@@ -194,6 +195,23 @@ pub(crate) fn seal_anew(
     audit.write(database)?;
     open.commit()?;
     Ok(sealed)
+}
+
+/// The private keys that belong to nouns.
+fn seal_secrets_anew(database: &Database, old: &Vault, new: &Vault) -> Result<u64, StoreError> {
+    let secrets = database.all("SELECT kind, id, sealed FROM secret", (), |row| {
+        let (kind, id) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
+        Ok((kind, id, row.blob(2)?.to_vec()))
+    })?;
+    for (kind, id, bytes) in &secrets {
+        let owner = Owner { kind, id };
+        let bytes = new.seal(owner, old.unseal(owner, bytes)?.expose())?;
+        database.run(
+            "UPDATE secret SET sealed = ?3 WHERE kind = ?1 AND id = ?2",
+            (kind, id, bytes),
+        )?;
+    }
+    Ok(secrets.len() as u64)
 }
 
 /// Leaves no page behind that was sealed with the old key; why not, if it cannot.

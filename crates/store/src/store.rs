@@ -17,7 +17,10 @@ use crate::{Audit, Document, Feed, Ledger, OpenError, Reader, StoreError, Transa
 /// `config.db`: "TGcf" as an SQLite application id.
 pub(crate) const CONFIG: Schema = Schema {
     application_id: 0x5447_6366,
-    steps: &[include_str!("schema/config_1.sql")],
+    steps: &[
+        include_str!("schema/config_1.sql"),
+        include_str!("schema/config_2.sql"),
+    ],
 };
 /// Connections that read `config.db` at the same time; further reads wait for one.
 const READERS_MAX: usize = 4;

@@ -141,7 +141,7 @@ impl fmt::Debug for Digester {
 /// What a sealed value belongs to.
 #[derive(Clone, Copy)]
 pub(crate) struct Owner<'a> {
-    pub kind: &'static str,
+    pub kind: &'a str,
     pub id: &'a str,
 }
 
@@ -229,7 +229,7 @@ impl Vault {
 
 fn unopened(owner: Owner<'_>) -> StoreError {
     StoreError::Sealed {
-        kind: owner.kind,
+        kind: owner.kind.into(),
         id: owner.id.into(),
     }
 }

@@ -100,7 +100,7 @@ fn is_arn(text: Option<&str>) -> bool {
     text.is_none_or(|text| text.starts_with("arn:"))
 }
 
-/// A VPC link must be there; one named by a stage variable is looked up at the call.
+/// A VPC link must be there; one named by a stage variable need not: calls go to the URI in any case.
 fn check_connection(
     integration: &Integration,
     has_vpc_link: impl FnOnce(&str) -> Result<bool, Error>,

@@ -6,6 +6,7 @@ use tollgate_store::Reader;
 use super::{
     CACHE_CLUSTER_SIZES, check_cache, check_deployment, check_variables, refuse_canary, settings,
 };
+use crate::client_certificate;
 use crate::error::Error;
 use crate::patch::{self, Op, Patch, PatchRule, Patched, PathRefusal, copy, remove, replace, set};
 
@@ -42,6 +43,7 @@ impl Change {
         }
         check_deployment(reader, &stage.rest_api_id, &stage.deployment_id)?;
         check_variables(stage.variables.as_ref())?;
+        client_certificate::check(reader, stage.client_certificate_id.as_deref())?;
         Ok(stage)
     }
 
@@ -61,7 +63,7 @@ impl Patch for Change {
         replace("/deploymentId",         |it, new| new.set(&mut it.stage.deployment_id)),
         replace("/description",          |it, new| new.set(&mut it.stage.description)),
         replace("/documentationVersion", |it, new| new.set(&mut it.stage.documentation_version)),
-        replace("/clientCertificateId",  |_, new| check_certificate(new.value())),
+        replace("/clientCertificateId",  |it, new| new.set(&mut it.stage.client_certificate_id)),
         replace("/cacheClusterEnabled",  patch_cache),
         replace("/cacheClusterSize",     patch_cache_size),
         replace("/tracingEnabled",       |it, new| new.set(&mut it.stage.tracing_enabled)),
@@ -101,16 +103,6 @@ fn patch_cache(change: &mut Change, new: &Patched<'_>) -> Result<(), Error> {
 fn patch_cache_size(change: &mut Change, new: &Patched<'_>) -> Result<(), Error> {
     change.stage.cache_cluster_size = new.one_of("cache cluster size", &CACHE_CLUSTER_SIZES)?;
     Ok(())
-}
-
-/// There are no client certificates, so that only none at all is valid.
-fn check_certificate(id: Option<&str>) -> Result<(), Error> {
-    match id {
-        None | Some("") => Ok(()),
-        Some(_) => Err(Error::bad_request(
-            "Invalid client certificate identifier specified",
-        )),
-    }
 }
 
 fn patch_log_destination(change: &mut Change, new: &Patched<'_>) -> Result<(), Error> {

@@ -154,5 +154,6 @@ pub fn stage(variables: BTreeMap<String, String>) -> Stage {
         stats: STATS.with(Arc::clone),
         log_members: Box::default(),
         api_id_header: None,
+        shown: Default::default(),
     }
 }

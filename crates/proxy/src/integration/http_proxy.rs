@@ -193,7 +193,7 @@ impl HttpProxy {
             own,
             body,
         });
-        Ok((target.origin, outbound))
+        Ok((stage.shown.to(target.origin)?, outbound))
     }
 
     fn target(&self, values: &Values<'_>) -> Result<Target, Refused> {
@@ -232,12 +232,10 @@ fn header_target(name: &str) -> Result<HeaderName, Misconfigured> {
 
 fn refuse_unsupported(integration: &entity::Integration) -> Result<(), Misconfigured> {
     let unsupported = |what: &str| Err(Misconfigured::new(format!("{what} is not supported")));
-    if integration
-        .connection_type
-        .as_deref()
-        .is_some_and(|kind| kind != "INTERNET")
-    {
-        return unsupported("connectionType other than INTERNET");
+    // What is behind a VPC link is reached by the URI itself.
+    let connection = integration.connection_type.as_deref();
+    if !matches!(connection, None | Some("INTERNET" | "VPC_LINK")) {
+        return unsupported("connectionType other than INTERNET and VPC_LINK");
     }
     if integration
         .tls_config

@@ -249,7 +249,7 @@ fn what_cannot_work_as_it_is_set_up_is_500() {
         ..Default::default()
     };
     let linked = entity::Integration {
-        connection_type: Some("VPC_LINK".into()),
+        connection_type: Some("TUNNEL".into()),
         ..proxy(address)
     };
     let careless = entity::Integration {

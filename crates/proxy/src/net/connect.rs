@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::address::AddressRules;
+use super::identity::Identity;
 use super::origin::Origin;
 use super::socket::Socket;
 use super::tls::{HTTP_1_1, pem_file};
@@ -23,6 +25,7 @@ pub const CONNECT_TIMEOUT_MS_DEFAULT: u64 = 5_000;
 /// Opens connections; shared by all workers.
 pub struct Connector {
     rules: AddressRules,
+    roots: Arc<RootCertStore>,
     tls: TlsConnector,
     timeout: Duration,
 }
@@ -45,12 +48,28 @@ impl Connector {
         extra_roots: Option<&Path>,
         timeout: Duration,
     ) -> Result<Connector, BadRoots> {
-        let tls = TlsConnector::from(Arc::new(client_config(extra_roots)?));
+        let roots = Arc::new(trusted(extra_roots)?);
+        let config = verifying(Arc::clone(&roots))?.with_no_client_auth();
         Ok(Connector {
             rules,
-            tls,
+            roots,
+            tls: TlsConnector::from(Arc::new(for_http_1_1(config))),
             timeout,
         })
+    }
+
+    /// A client certificate as it is shown to upstreams; both texts in PEM.
+    pub fn identity(&self, id: &str, certificate: &str, key: &str) -> Result<Identity, String> {
+        let told = |error: &dyn std::fmt::Display| error.to_string();
+        let chain: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
+        let chain = chain.map_err(|error| told(&error))?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| told(&error))?;
+        let verifying = verifying(Arc::clone(&self.roots)).map_err(|error| told(&error))?;
+        let config = verifying.with_client_auth_cert(chain, key);
+        let config = config.map_err(|error| told(&error))?;
+        let tls = TlsConnector::from(Arc::new(for_http_1_1(config)));
+        Ok(Identity::new(id, tls))
     }
 
     /// A new connection to an upstream.
@@ -65,7 +84,9 @@ impl Connector {
             return Ok(Socket::Plain(stream));
         }
         let name = origin.server_name.clone().ok_or(IntegrationFault::Name)?;
-        match self.tls.connect(name, stream).await {
+        let identity = origin.identity.as_ref();
+        let tls = identity.map_or(&self.tls, |identity| &identity.tls);
+        match tls.connect(name, stream).await {
             Ok(stream) => Ok(Socket::Tls(Box::new(stream.into()))),
             Err(error) => {
                 tracing::debug!(host = %origin.host, %error, "TLS with an upstream failed");
@@ -109,6 +130,27 @@ impl Connector {
 
 /// TLS towards servers, for HTTP/1.1. Trusts the machine's own roots and, if given, those in a PEM file.
 pub fn client_config(extra_roots: Option<&Path>) -> Result<ClientConfig, BadRoots> {
+    let config = verifying(Arc::new(trusted(extra_roots)?))?.with_no_client_auth();
+    Ok(for_http_1_1(config))
+}
+
+fn verifying(
+    roots: Arc<RootCertStore>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    Ok(builder
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots))
+}
+
+fn for_http_1_1(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    config
+}
+
+/// The machine's own roots and, if given, those in a PEM file.
+fn trusted(extra_roots: Option<&Path>) -> Result<RootCertStore, BadRoots> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
@@ -121,13 +163,7 @@ pub fn client_config(extra_roots: Option<&Path>) -> Result<ClientConfig, BadRoot
     if roots.is_empty() {
         tracing::warn!("no root certificates: https calls will fail");
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-    Ok(config)
+    Ok(roots)
 }
 
 fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), BadRoots> {

@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod headers;
 pub mod http1;
 pub mod http2;
+pub mod identity;
 pub mod listener;
 pub mod origin;
 pub mod pace;

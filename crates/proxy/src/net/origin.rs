@@ -2,12 +2,15 @@
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::HeaderValue;
 use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
-/// An upstream. Two are the same when scheme, host and port are.
+use super::identity::Identity;
+
+/// An upstream. Two are the same when scheme, host, port and what is shown to them are.
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub is_tls: bool,
@@ -20,6 +23,8 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// What the certificate must be for.
     pub(super) server_name: Option<ServerName<'static>>,
+    /// The certificate it is shown, if one is.
+    pub(super) identity: Option<Arc<Identity>>,
 }
 
 impl Origin {
@@ -50,6 +55,7 @@ impl Origin {
             host_header: HeaderValue::from_str(authority.as_str()).ok()?,
             address: host.parse().ok(),
             server_name: ServerName::try_from(host.clone()).ok(),
+            identity: None,
             host: host.into(),
         })
     }
@@ -58,6 +64,7 @@ impl Origin {
 impl PartialEq for Origin {
     fn eq(&self, other: &Self) -> bool {
         (self.is_tls, self.port, &self.host) == (other.is_tls, other.port, &other.host)
+            && self.identity == other.identity
     }
 }
 
@@ -65,7 +72,7 @@ impl Eq for Origin {}
 
 impl Hash for Origin {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.is_tls, self.port, &self.host).hash(state);
+        (self.is_tls, self.port, &self.host, &self.identity).hash(state);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Secrets: never in a file in clear, opened when asked for; access keys.
 
+use tollgate_entity::{ClientCertificate, DomainName};
+
 use super::*;
+use crate::SecretValue;
 
 #[test]
 fn no_value_and_no_secret_is_in_any_file() {
@@ -83,4 +86,43 @@ fn access_keys_are_made_found_and_deleted() {
     );
     assert!(change(&scratch.store, |tx| tx.delete_access_key(&made.id)));
     assert!(!look(&scratch.store, |reader| reader.access_keys_exist()));
+}
+
+#[test]
+fn the_secret_of_a_noun_is_sealed_and_goes_with_a_rotation() {
+    let scratch = Scratch::new();
+    let canary = "-----canary of a private key-----";
+    change(&scratch.store, |tx| {
+        tx.put_secret::<DomainName>("a.example", &SecretValue::new("first".into()))?;
+        tx.put_secret::<DomainName>("a.example", &SecretValue::new(canary.into()))?;
+        tx.put_secret::<ClientCertificate>("a.example", &SecretValue::new("other".into()))
+    });
+    let opened = |scratch: &Scratch| {
+        look(&scratch.store, |reader| {
+            reader.secret::<DomainName>("a.example")
+        })
+    };
+    assert_eq!(opened(&scratch).unwrap().expose(), canary);
+    for file in files(scratch.directory.path()) {
+        let bytes = std::fs::read(&file).unwrap();
+        let is_there = bytes
+            .windows(canary.len())
+            .any(|window| window == canary.as_bytes());
+        assert!(!is_there, "{} holds it in clear", file.display());
+    }
+
+    let Scratch { store, directory } = scratch;
+    drop(store);
+    let rotated = crate::rotate_master_key(directory.path(), None, None, &audit("RotateMasterKey"));
+    assert_eq!(rotated.unwrap().sealed, 2);
+    let store = open(directory.path()).unwrap();
+    let scratch = Scratch { store, directory };
+    assert_eq!(opened(&scratch).unwrap().expose(), canary);
+    assert!(change(&scratch.store, |tx| tx
+        .delete_secret::<DomainName>("a.example")));
+    assert_eq!(opened(&scratch), None);
+    let other = look(&scratch.store, |reader| {
+        reader.secret::<ClientCertificate>("a.example")
+    });
+    assert_eq!(other.unwrap().expose(), "other");
 }

@@ -172,6 +172,11 @@ impl Certificates {
         }))
     }
 
+    /// The certificate in force, with its chain and key.
+    pub(super) fn current(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.served.load().key)
+    }
+
     /// Where the certificate is.
     pub fn files(&self) -> &CertificateFiles {
         &self.files
@@ -279,7 +284,7 @@ impl Contents {
 impl ResolvesServerCert for Certificates {
     // One certificate for every name; a client that asked for another sees that itself.
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.served.load().key))
+        Some(self.current())
     }
 }
 

@@ -1,17 +1,17 @@
 //! TLS towards clients: what is offered to them, and the handshake.
 
 pub mod certificate;
+pub mod domains;
 mod handshake;
 pub mod pem_file;
-mod validity;
+pub mod validity;
 
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 
-use certificate::Certificates;
 pub use handshake::{NoHandshake, shake_hands};
 
 /// The name of HTTP/2 among a connection's protocols.
@@ -24,7 +24,7 @@ pub const HTTP_1_1: &[u8] = b"http/1.1";
 /// process's memory only and change every few hours, so nothing is kept for a client; no data is
 /// taken before the handshake's end.
 pub fn server_config(
-    certificates: Arc<Certificates>,
+    certificates: Arc<dyn ResolvesServerCert>,
     protocols: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
