@@ -225,9 +225,10 @@ fn freeze(
     api: &RestApi,
     deployment_id: &str,
 ) -> Result<DeploymentContent, Error> {
-    let resources: Vec<Resource> = reader.list(&api.id)?;
+    let content = content_of(reader, api, deployment_id)?;
     let methods = || {
-        resources
+        content
+            .resources
             .iter()
             .flat_map(|resource| resource.resource_methods.values())
     };
@@ -239,9 +240,18 @@ fn freeze(
     if methods().any(|method| method.method_integration.is_none()) {
         return Err(Error::bad_request("No integration defined for method"));
     }
+    Ok(content)
+}
+
+/// What a deployment made now would consist of.
+pub fn content_of(
+    reader: &Reader<'_>,
+    api: &RestApi,
+    deployment_id: &str,
+) -> Result<DeploymentContent, Error> {
     Ok(DeploymentContent {
         deployment_id: deployment_id.to_owned(),
-        resources,
+        resources: reader.list(&api.id)?,
         api_key_source: api.api_key_source,
         binary_media_types: api.binary_media_types.clone(),
         minimum_compression_size: api.minimum_compression_size,

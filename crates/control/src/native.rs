@@ -7,6 +7,7 @@ pub mod audit_log;
 pub mod data_plane;
 mod described;
 pub mod session;
+mod undeployed;
 
 use axum::routing::{delete, get, post};
 
@@ -21,6 +22,7 @@ pub static NATIVE: &[Operation] = &[
     op("ExplainCall", POST, "/tollgate/explain", 200, || post(data_plane::explain)),
     op("TryCall", POST, "/tollgate/try", 200, || post(data_plane::try_call)),
     op("PreviewImport", POST, "/tollgate/preview-import", 200, || post(api_key::preview_import)),
+    op("GetUndeployed", GET, "/tollgate/undeployed", 200, || get(undeployed::undeployed)),
     op("GetAuditLog", GET, "/tollgate/audit", 200, || get(audit_log::list)),
     op("GetAccessKeys", GET, "/tollgate/access-keys", 200, || get(access_keys::list)),
     op("CreateAccessKey", POST, "/tollgate/access-keys", 201, || post(access_keys::create)),

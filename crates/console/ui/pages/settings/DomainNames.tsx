@@ -2,7 +2,7 @@
 import { Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 
-import { call, path } from "../../api/client";
+import { path } from "../../api/client";
 import { whole } from "../../api/lists";
 import { useApis } from "../../api/names";
 import { Loading, Problem, Section } from "../../parts/Page";
