@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 
 import { call, path } from "./client";
 import { whole } from "./lists";
-import type { ApiKey, RestApi, Stage, UsagePlan } from "./types";
+import type { ApiKey, Deployment, RestApi, Stage, UsagePlan } from "./types";
 
 /** All usage plans. */
 export function usePlans() {
@@ -39,5 +39,23 @@ export function useKey(key: string | undefined) {
     queryKey: ["key", key],
     enabled: key !== undefined && key !== "",
     queryFn: ({ signal }) => call<ApiKey>({ path: path`/apikeys/${key ?? ""}`, signal }),
+  });
+}
+
+/** The methods deployed at a stage: `/pets/{id}/GET`. */
+export function useDeployedMethods(api: string, stage: string) {
+  return useQuery({
+    queryKey: ["deployed-methods", api, stage],
+    queryFn: async ({ signal }) => {
+      const { deploymentId } = await call<Stage>({ path: path`/restapis/${api}/stages/${stage}`, signal });
+      const deployment = await call<Deployment>({
+        path: path`/restapis/${api}/deployments/${deploymentId}`,
+        query: { embed: "apisummary" },
+        signal,
+      });
+      return Object.entries(deployment.apiSummary ?? {}).flatMap(([resource, verbs]) =>
+        Object.keys(verbs).map((verb) => `${resource}/${verb}`),
+      );
+    },
   });
 }

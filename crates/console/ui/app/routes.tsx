@@ -3,6 +3,8 @@ import { Button } from "@mantine/core";
 import { createRootRoute, createRoute, createRouter, Link } from "@tanstack/react-router";
 
 import { Empty, Page, Problem } from "../parts/Page";
+import { ApiDetail } from "../pages/apis/Detail";
+import { ApiList } from "../pages/apis/List";
 import { AuditLog, type Wanted } from "../pages/audit/Audit";
 import { Explain, type Question } from "../pages/explain/Explain";
 import { Home } from "../pages/home/Home";
@@ -73,6 +75,19 @@ const plan = createRoute({
   validateSearch: texts("tab"),
 });
 
+const apis = createRoute({
+  getParentRoute: () => root,
+  path: "/apis",
+  component: ApiList,
+  validateSearch: texts("find"),
+});
+const api = createRoute({
+  getParentRoute: () => root,
+  path: "/apis/$api",
+  component: ApiDetail,
+  validateSearch: texts("tab"),
+});
+
 const explain = createRoute({
   getParentRoute: () => root,
   path: "/explain",
@@ -88,7 +103,7 @@ const audit = createRoute({
 const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: Settings });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, keys, importKeys, key, plans, plan, explain, audit, settings]),
+  routeTree: root.addChildren([home, apis, api, keys, importKeys, key, plans, plan, explain, audit, settings]),
   basepath: "/console",
   defaultPreload: false,
   scrollRestoration: true,

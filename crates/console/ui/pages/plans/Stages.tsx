@@ -1,12 +1,11 @@
 // Where a plan holds: its stages, and the throttles of single methods there.
 import { Anchor, Button, Group, NumberInput, Select, Stack, Table, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { call, path } from "../../api/client";
-import { useApis, useStages } from "../../api/names";
-import type { ApiStage, Deployment, PatchOperation, UsagePlan } from "../../api/types";
+import { useApis, useDeployedMethods, useStages } from "../../api/names";
+import type { ApiStage, PatchOperation, UsagePlan } from "../../api/types";
 import { Ask, useAct } from "../../parts/act";
 import { awsCommand, Cli } from "../../parts/Cli";
 import { Empty, Problem, Section } from "../../parts/Page";
@@ -103,7 +102,7 @@ function methodPath(entry: ApiStage, method: string): string {
 }
 
 function MethodThrottles({ plan, entry }: { plan: UsagePlan; entry: ApiStage }) {
-  const methods = useMethods(entry);
+  const methods = useDeployedMethods(entry.apiId, entry.stage);
   const [method, setMethod] = useState<string | null>(null);
   const [rate, setRate] = useState<number | string>(1);
   const [burst, setBurst] = useState<number | string>(2);
@@ -165,22 +164,4 @@ function MethodThrottles({ plan, entry }: { plan: UsagePlan; entry: ApiStage }) 
       {method && <Cli command={awsCommand("update-usage-plan", { usagePlanId: plan.id, patchOperations: operations })} />}
     </Stack>
   );
-}
-
-/** The methods deployed at a stage. */
-function useMethods(entry: ApiStage) {
-  return useQuery({
-    queryKey: ["deployed-methods", entry.apiId, entry.stage],
-    queryFn: async ({ signal }) => {
-      const stage = await call<{ deploymentId: string }>({ path: path`/restapis/${entry.apiId}/stages/${entry.stage}`, signal });
-      const deployment = await call<Deployment>({
-        path: path`/restapis/${entry.apiId}/deployments/${stage.deploymentId}`,
-        query: { embed: "apisummary" },
-        signal,
-      });
-      return Object.entries(deployment.apiSummary ?? {}).flatMap(([resource, verbs]) =>
-        Object.keys(verbs).map((verb) => `${resource}/${verb}`),
-      );
-    },
-  });
 }
