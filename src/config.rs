@@ -41,6 +41,7 @@ pub struct Config {
     pub account_id: String,
     pub key_reveal: KeyReveal,
     pub control_connections_max: u64,
+    pub max_definition_bytes: u64,
     pub metrics_token: Option<Secret>,
     pub master_key: Option<Secret>,
     pub runtime: Runtime,

@@ -279,6 +279,7 @@ fn control(config: &Config, certificate_arns: Option<BTreeSet<String>>, store: &
     let settings = ControlSettings {
         region: config.region.clone(),
         account_id: config.account_id.clone(),
+        max_definition_bytes: usize::try_from(config.max_definition_bytes).unwrap_or(usize::MAX),
         auth: config.auth,
         tls: config.control_tls_certificate.is_some(),
         certificate_arns,

@@ -92,6 +92,8 @@ pub const SETTINGS: &[Setting] = &[
         "Whether the value of an API key can be read back (always, as on AWS) or is shown at its creation only (once)."),
     whole("control_connections_max", "1024", 1, 1_000_000,
         "Connections that the control plane serves at once.", |c, v| c.control_connections_max = v),
+    whole("max_definition_bytes", "6291456", 1024, 10_485_760,
+        "Bytes of an OpenAPI definition that is imported (6 MiB, as on AWS).", |c, v| c.max_definition_bytes = v),
     secret("metrics_token", GivenIn::EnvironmentAndFile, "16 to 256 visible ASCII characters", is_token,
         "Bearer token that may read /metrics, for Prometheus, which cannot sign; unset: signed requests only.",
         |c, v| c.metrics_token = Some(v)),

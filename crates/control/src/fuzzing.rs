@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on must fail
 
 mod csv;
+mod definition;
 mod patch_document;
 mod patch_path;
 mod signature;
 mod stage_variables;
 
 pub use csv::csv;
+pub use definition::definition;
 pub use patch_document::patch_document;
 pub use patch_path::patch_path;
 pub use signature::{presigned, signature};
@@ -33,6 +35,11 @@ mod tests {
     #[test]
     fn seeds_of_csv() {
         replay("csv", super::csv);
+    }
+
+    #[test]
+    fn seeds_of_definitions() {
+        replay("definition", super::definition);
     }
 
     #[test]

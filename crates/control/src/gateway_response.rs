@@ -162,7 +162,7 @@ pub async fn delete(
     done.await
 }
 
-fn checked_type(name: &str) -> Result<&'static ResponseType, Error> {
+pub(crate) fn checked_type(name: &str) -> Result<&'static ResponseType, Error> {
     let mut check = Check::bare();
     check.one_of("responseType", name, &TYPES);
     check.finish()?;

@@ -30,22 +30,22 @@ const TRANSFER_MODES: [&str; 2] = ["BUFFERED", "STREAM"];
 #[serde(rename_all = "camelCase", default)]
 pub struct NewIntegration {
     #[serde(rename = "type")]
-    integration_type: Option<String>,
-    http_method: Option<String>,
-    uri: Option<String>,
-    connection_type: Option<String>,
-    connection_id: Option<String>,
-    credentials: Option<String>,
-    request_parameters: Option<BTreeMap<String, String>>,
-    request_templates: Option<BTreeMap<String, Option<String>>>,
-    passthrough_behavior: Option<String>,
-    content_handling: Option<String>,
-    timeout_in_millis: Option<i32>,
-    cache_namespace: Option<String>,
-    cache_key_parameters: Option<Vec<String>>,
-    tls_config: Option<TlsConfig>,
-    response_transfer_mode: Option<String>,
-    integration_target: Option<String>,
+    pub(crate) integration_type: Option<String>,
+    pub(crate) http_method: Option<String>,
+    pub(crate) uri: Option<String>,
+    pub(crate) connection_type: Option<String>,
+    pub(crate) connection_id: Option<String>,
+    pub(crate) credentials: Option<String>,
+    pub(crate) request_parameters: Option<BTreeMap<String, String>>,
+    pub(crate) request_templates: Option<BTreeMap<String, Option<String>>>,
+    pub(crate) passthrough_behavior: Option<String>,
+    pub(crate) content_handling: Option<String>,
+    pub(crate) timeout_in_millis: Option<i32>,
+    pub(crate) cache_namespace: Option<String>,
+    pub(crate) cache_key_parameters: Option<Vec<String>>,
+    pub(crate) tls_config: Option<TlsConfig>,
+    pub(crate) response_transfer_mode: Option<String>,
+    pub(crate) integration_target: Option<String>,
 }
 
 /// PutIntegration: in place of the one there, whose responses go.
@@ -147,6 +147,16 @@ pub(crate) fn kept_templates(
 }
 
 impl NewIntegration {
+    /// Puts the integration of an imported definition; its cache namespace stays empty where none is given.
+    pub(crate) fn imported(self, method: &mut Method) -> Result<(), Error> {
+        self.check_front("PutIntegration")?;
+        let integration = self.integration("")?;
+        // Whether a VPC link is there is asked in the transaction.
+        check::check(&integration, method, |_| Ok(true))?;
+        method.method_integration = Some(integration);
+        Ok(())
+    }
+
     fn check_front(&self, operation: &str) -> Result<(), Error> {
         let mut check = Check::body_of(operation);
         check.present("type", &self.integration_type);

@@ -136,7 +136,10 @@ fn find<'a>(
 }
 
 /// Checks the response against its method and its siblings and puts it in its place.
-fn store(method: &mut Method, response: IntegrationResponse) -> Result<IntegrationResponse, Error> {
+pub(crate) fn store(
+    method: &mut Method,
+    response: IntegrationResponse,
+) -> Result<IntegrationResponse, Error> {
     let responses = method.method_responses.as_ref();
     let declared = responses.and_then(|responses| responses.get(&response.status_code));
     check_parts(&response, declared)?;

@@ -68,6 +68,8 @@ pub struct ControlSettings {
     pub region: String,
     /// The account where AWS writes one: twelve digits.
     pub account_id: String,
+    /// Bytes of an OpenAPI definition at most.
+    pub max_definition_bytes: usize,
     /// Whether calls must be signed; without it only loopback callers are answered.
     pub auth: bool,
     /// How long the console's sessions last.
@@ -83,6 +85,7 @@ impl Default for ControlSettings {
         Self {
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
+            max_definition_bytes: 6 * 1024 * 1024,
             auth: true,
             sessions: SessionLimits::default(),
             tls: false,

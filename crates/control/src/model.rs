@@ -52,6 +52,16 @@ pub fn defaults(api: &str, rng: &mut impl CryptoRng) -> Vec<Model> {
     both.into_iter().map(of).collect()
 }
 
+/// Whether a model is still the one of its name that a new API got.
+pub fn is_default(model: &Model) -> bool {
+    let schema = model.schema.as_deref();
+    match model.name.as_str() {
+        "Empty" => schema == Some(EMPTY),
+        "Error" => schema == Some(ERROR),
+        _ => false,
+    }
+}
+
 /// The body of CreateModel.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

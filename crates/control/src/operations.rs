@@ -141,10 +141,10 @@ pub static OPERATIONS: &[Operation] = &[
 
     // APIs
     op("CreateRestApi", POST, "/restapis", 201, || post(rest_api::create)),
-    absent("ImportRestApi", POST, "/restapis", 201).importing(),
+    op("ImportRestApi", POST, "/restapis", 201, || post(rest_api::import)).importing(),
     op("GetRestApis", GET, "/restapis", 200, || get(rest_api::list)),
     op("GetRestApi", GET, "/restapis/{restapi_id}", 200, || get(rest_api::get)),
-    absent("PutRestApi", PUT, "/restapis/{restapi_id}", 200),
+    op("PutRestApi", PUT, "/restapis/{restapi_id}", 200, || put(rest_api::put_rest_api)),
     op("UpdateRestApi", PATCH, "/restapis/{restapi_id}", 200, || patch(rest_api::update)),
     op("DeleteRestApi", DELETE, "/restapis/{restapi_id}", 202, || delete(rest_api::delete)),
 
@@ -187,7 +187,7 @@ pub static OPERATIONS: &[Operation] = &[
     op("DeleteStage", DELETE, "/restapis/{restapi_id}/stages/{stage_name}", 202, || delete(stage::delete)),
     absent("FlushStageAuthorizersCache", DELETE, "/restapis/{restapi_id}/stages/{stage_name}/cache/authorizers", 202),
     absent("FlushStageCache", DELETE, "/restapis/{restapi_id}/stages/{stage_name}/cache/data", 202),
-    absent("GetExport", GET, "/restapis/{restapi_id}/stages/{stage_name}/exports/{export_type}", 200),
+    op("GetExport", GET, "/restapis/{restapi_id}/stages/{stage_name}/exports/{export_type}", 200, || get(rest_api::get_export)),
     senseless("GetSdk", GET, "/restapis/{restapi_id}/stages/{stage_name}/sdks/{sdk_type}", 200, "generators of client code are programs of their own; GetExport gives them the OpenAPI definition they read"),
 
     // Models

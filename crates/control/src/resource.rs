@@ -1,6 +1,6 @@
 //! Resource: the paths of an API, and the one way in to what lives inside a resource.
 
-mod tree;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,11 @@
 //! RestApi: one API; making it makes its root resource and its two models, deleting it takes everything along.
 
+pub(crate) mod definition;
+pub(crate) mod export;
+pub(crate) mod import;
+mod json;
 mod new;
+pub(crate) mod node;
 mod update;
 
 use serde_json::{Value, json};
@@ -15,6 +20,8 @@ use crate::extract::{Caller, Json, Path};
 use crate::page::{Items, Page};
 use crate::patch::PatchDocument;
 use crate::{Control, base_path_mapping, coverage, find, model, shown};
+pub use export::get_export;
+pub use import::{import, put_rest_api};
 pub use new::NewRestApi;
 
 /// CreateRestApi.
@@ -115,5 +122,7 @@ fn remove(tx: &mut Transaction<'_>, id: &str) -> Result<(), Error> {
     Ok(())
 }
 
+#[cfg(test)]
+mod round_trip;
 #[cfg(test)]
 mod tests;

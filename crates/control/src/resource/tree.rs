@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::find::unknown_resource;
 
 /// All resources of one API.
-pub(super) struct Tree {
+pub(crate) struct Tree {
     resources: Vec<Resource>,
 }
 
@@ -25,9 +25,7 @@ impl Tree {
             return Err(Error::bad_request("Resources cannot be cyclical."));
         }
         if !is_path_part(part) {
-            return Err(Error::bad_request(
-                "Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the beginning and the end.",
-            ));
+            return Err(bad_part());
         }
         if parent.is_greedy() {
             return Err(childless(parent.path_part.as_deref().unwrap_or_default()));
@@ -57,10 +55,9 @@ impl Tree {
             )));
         }
         match siblings().find(|sibling| sibling.is_variable()) {
-            Some(sibling) if part.starts_with('{') => Err(Error::bad_request(format!(
-                "A sibling ({}) of this resource already has a variable path part -- only one is allowed",
-                sibling.path_part.as_deref().unwrap_or_default()
-            ))),
+            Some(sibling) if part.starts_with('{') => Err(second_variable(
+                sibling.path_part.as_deref().unwrap_or_default(),
+            )),
             _ => Ok(()),
         }
     }
@@ -128,14 +125,29 @@ impl Tree {
     }
 }
 
-fn childless(greedy: &str) -> Error {
+/// The refusal of what is no path part.
+pub(crate) fn bad_part() -> Error {
+    Error::bad_request(
+        "Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the beginning and the end.",
+    )
+}
+
+/// The refusal of a variable beside another.
+pub(crate) fn second_variable(sibling: &str) -> Error {
+    Error::bad_request(format!(
+        "A sibling ({sibling}) of this resource already has a variable path part -- only one is allowed"
+    ))
+}
+
+/// The refusal of a resource below a greedy one.
+pub(crate) fn childless(greedy: &str) -> Error {
     Error::bad_request(format!(
         "Cannot create a child of a resource with a greedy path variable: {greedy}"
     ))
 }
 
 /// A literal, `{name}` or `{name+}`.
-fn is_path_part(part: &str) -> bool {
+pub(crate) fn is_path_part(part: &str) -> bool {
     let is_name = |text: &str, more: &[u8]| {
         !text.is_empty()
             && text.bytes().all(|byte| {

@@ -6,6 +6,7 @@ use tollgate_entity::{ApiKeySource, EndpointConfiguration, RestApi, Tags, tags};
 use super::update;
 use crate::check::Check;
 use crate::error::Error;
+use crate::extract::Query;
 
 /// AWS's enumerations, in the order its refusals list them.
 const ENDPOINT_TYPES: [&str; 3] = ["PRIVATE", "EDGE", "REGIONAL"];
@@ -55,6 +56,28 @@ struct NewEndpointConfiguration {
 }
 
 impl NewRestApi {
+    /// What an import says of the API besides its definition.
+    pub fn imported(name: Option<String>, query: &Query) -> Self {
+        let types = query.first("endpointConfigurationTypes");
+        let types = types.map(|types| {
+            types
+                .split(',')
+                .map(|kind| kind.trim().to_owned())
+                .collect()
+        });
+        let vpc_endpoint_ids: Vec<String> =
+            query.all("vpcEndpointIds").map(str::to_owned).collect();
+        NewRestApi {
+            name,
+            endpoint_configuration: Some(NewEndpointConfiguration {
+                types,
+                ip_address_type: query.first("ipAddressType").map(str::to_owned),
+                vpc_endpoint_ids: Some(vpc_endpoint_ids),
+            }),
+            ..NewRestApi::default()
+        }
+    }
+
     /// The API without ids and dates.
     pub fn checked(self, operation: &str) -> Result<RestApi, Error> {
         self.check_front(operation)?;
