@@ -67,12 +67,19 @@ pub async fn serve(
             }
             match tls {
                 None => connection(stream, peer, router, limits, stop).await,
-                Some(tls) => match shake_hands(stream, &tls, limits.tls_handshake_timeout).await {
-                    Ok(stream) => connection(stream, peer, router, limits, stop).await,
-                    Err(error) => {
-                        tracing::debug!("no control-plane connection with {peer}: {error}")
+                Some(tls) => {
+                    let mut stop_first = stop.clone();
+                    let shaken = tokio::select! {
+                        shaken = shake_hands(stream, &tls, limits.tls_handshake_timeout) => shaken,
+                        () = told(&mut stop_first) => return,
+                    };
+                    match shaken {
+                        Ok(stream) => connection(stream, peer, router, limits, stop).await,
+                        Err(error) => {
+                            tracing::debug!("no control-plane connection with {peer}: {error}")
+                        }
                     }
-                },
+                }
             }
             drop(permit);
         });

@@ -68,9 +68,11 @@ fn settings(config: &Config) -> Settings {
             },
             body_bytes_max: config.max_body_bytes,
             connections_max: count(config.max_connections),
+            connections_per_ip_max: count(config.connections_per_ip_max),
             tls_handshake: Duration::from_millis(config.tls_handshake_timeout_ms),
             http2: Http2Limits {
                 streams_max: u32::try_from(config.max_http2_streams).unwrap_or(u32::MAX),
+                calls_max: count(config.max_http2_calls),
                 ..Http2Limits::default()
             },
         },

@@ -468,3 +468,44 @@ fn curl_speaks_it() {
     );
     assert_eq!(stand.upstream.only().body, b"some=body");
 }
+
+#[test]
+fn calls_over_the_cap_of_all_connections_are_told_to_come_back() {
+    clear_of_midnight(Duration::from_secs(60));
+    let stand = Stand::start("max_http2_calls = 3\n", true);
+    let (plan, key) = stand.quota(100);
+    block_on(async {
+        let clients = [Http2::open(&stand.tls).await, Http2::open(&stand.tls).await];
+        let mut open = Vec::new();
+        for turn in 0..3 {
+            let target = stand.target("/gate/calls");
+            let request = clients[turn % 2].request("GET", &target, &[key.header()]);
+            open.push(clients[turn % 2].begin(request, false).await.unwrap());
+        }
+        while stand.upstream.count() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for client in &clients {
+            let target = stand.target("/hit");
+            let refused = client.get(&target, &[key.header()]).await.unwrap();
+            assert_eq!(refused.status, 503);
+            assert_eq!(refused.header("retry-after"), Some("1"));
+        }
+        stand.upstream.open_gate("calls");
+        for (answer, _) in open {
+            let mut body = answer.await.unwrap().into_body();
+            while body.data().await.is_some() {}
+        }
+        let mut after = 503;
+        while after == 503 {
+            let target = stand.target("/hit");
+            after = clients[0]
+                .get(&target, &[key.header()])
+                .await
+                .unwrap()
+                .status;
+        }
+        assert_eq!(after, 200);
+    });
+    assert_eq!(plan.usage(&key), Some((4, 96)), "a refused call counted");
+}

@@ -321,3 +321,39 @@ fn off_loopback_the_control_plane_needs_tls() {
     assert_eq!(refused.code(), Some(2));
     assert!(said.contains("without authentication"), "{said}");
 }
+
+#[test]
+fn a_stop_does_not_wait_for_handshakes() {
+    let files = Files::new();
+    let mut tls = TlsGateway::start(&format!(
+        "tls_handshake_timeout_ms = 600000\nheader_read_timeout_ms = 600000\ndrain_timeout_s = 3600\ncontrol_tls_certificate = \"{}\"\ncontrol_tls_key = \"{}\"\n",
+        files.certificate().display(),
+        files.key().display()
+    ));
+    // Half a greeting, none at all, and one that agrees on HTTP/2 and says no more.
+    let mut half = TcpStream::connect(tls.address).unwrap();
+    std::io::Write::write_all(&mut half, &[22, 3, 1]).unwrap();
+    let mut control = TcpStream::connect(tls.gateway.plane).unwrap();
+    std::io::Write::write_all(&mut control, &[22, 3, 1]).unwrap();
+    let _silent = TcpStream::connect(tls.address).unwrap();
+    let _greeted = connect(tls.address, &tls.client(&["h2"]), "localhost").unwrap();
+    // A handshake after those: they were accepted.
+    serves(tls.address, &tls.files.pair).expect("a handshake");
+    assert_eq!(tls.gateway.stop().code(), Some(0));
+}
+
+#[test]
+fn one_address_has_no_more_connections_than_its_own() {
+    let (tls, _upstream, target) = start("connections_per_ip_max = 2\n");
+    let ask = |mut connection: Connection| connection.send("GET", &target, &[], b"");
+    wait_until("the places of this address to be taken", || {
+        let held = [(); 2].map(|()| Connection::open(tls.gateway.data).unwrap());
+        let third = Connection::open(tls.gateway.data).and_then(ask);
+        let is_refused = third.is_ok_and(|reply| reply.status == 503);
+        is_refused.then(|| drop(held))
+    });
+    wait_until("room again", || {
+        let next = Connection::open(tls.gateway.data).and_then(ask);
+        next.is_ok_and(|reply| reply.status == 200).then_some(())
+    });
+}

@@ -103,6 +103,8 @@ pub struct RequestBody {
     bytes_max: u64,
     bytes_left: u64,
     fate: Option<Arc<FateOf>>,
+    /// Taken and put back.
+    unsent: Option<Bytes>,
 }
 
 #[derive(Debug)]
@@ -216,6 +218,7 @@ impl RequestBody {
             bytes_max,
             bytes_left: bytes_max,
             fate: None,
+            unsent: None,
         }
     }
 
@@ -225,6 +228,7 @@ impl RequestBody {
             bytes_max: 0,
             bytes_left: 0,
             fate: None,
+            unsent: None,
         }
     }
 
@@ -308,6 +312,11 @@ impl RequestBody {
         });
     }
 
+    /// Puts the first piece back after it was taken for an upstream that never saw it.
+    pub fn put_back(&mut self, data: Bytes) {
+        self.unsent = Some(data).filter(|data| !data.is_empty());
+    }
+
     fn end(&mut self, fate: Fate) {
         if let Some(own) = &self.fate {
             own.set(fate);
@@ -330,6 +339,9 @@ impl HttpBody for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         let this = self.get_mut();
+        if let Some(data) = this.unsent.take() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
         let Some(incoming) = &mut this.incoming else {
             return Poll::Ready(None);
         };
@@ -357,13 +369,19 @@ impl HttpBody for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Source::is_end_stream)
+        self.unsent.is_none() && self.incoming.as_ref().is_none_or(Source::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming
+        let unsent = self.unsent.as_ref().map_or(0, |data| data.len() as u64);
+        let hint = self
+            .incoming
             .as_ref()
-            .map_or(SizeHint::with_exact(0), Source::size_hint)
+            .map_or(SizeHint::with_exact(0), Source::size_hint);
+        match hint.exact() {
+            Some(bytes) => SizeHint::with_exact(bytes + unsent),
+            None => hint,
+        }
     }
 }
 

@@ -52,6 +52,10 @@ pub enum Refused {
     LedgerFailed {
         retry_after: Duration,
     },
+    /// More calls in progress than the gateway takes.
+    TooManyCalls {
+        retry_after: Duration,
+    },
     UnsupportedMediaType,
     /// Required parameters are not there; their names with commas.
     MissingParameters(Arc<str>),
@@ -128,6 +132,7 @@ pub enum Reason {
     QuotaExceeded,
     LedgerBusy,
     LedgerFailed,
+    TooManyCalls,
     UnsupportedMediaType,
     Misconfigured,
     IntegrationTimeout,
@@ -211,7 +216,7 @@ const LARGE_HEAD_TYPE: &str = "RequestHeaderFieldsTooLargeException";
 
 /// All refusals, in the order of [`Reason`].
 #[rustfmt::skip]
-pub const TABLE: [Row; 36] = [
+pub const TABLE: [Row; 37] = [
     row(Reason::Malformed,            "malformed",              "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::AmbiguousLength,      "ambiguous-length",       "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::BadVersion,           "bad-version",            "DEFAULT_5XX",                  505, message!("HTTP Version Not Supported"), "HttpVersionNotSupportedException"),
@@ -234,6 +239,7 @@ pub const TABLE: [Row; 36] = [
     row(Reason::QuotaExceeded,        "quota-exceeded",         "QUOTA_EXCEEDED",               429, message!("Limit Exceeded"), "LimitExceededException"),
     row(Reason::LedgerBusy,           "ledger-busy",            "DEFAULT_5XX",                  503, BUSY, BUSY_TYPE),
     row(Reason::LedgerFailed,         "ledger-failed",          "DEFAULT_5XX",                  503, BUSY, BUSY_TYPE),
+    row(Reason::TooManyCalls,         "too-many-calls",         "DEFAULT_5XX",                  503, BUSY, BUSY_TYPE),
     row(Reason::UnsupportedMediaType, "unsupported-media-type", "UNSUPPORTED_MEDIA_TYPE",       415, message!("Unsupported Media Type"), BAD_TYPE),
     row(Reason::Misconfigured,        "misconfigured",          "API_CONFIGURATION_ERROR",      500, INTERNAL, INTERNAL_TYPE),
     row(Reason::IntegrationTimeout,   "integration-timeout",    "INTEGRATION_TIMEOUT",          504, message!("Endpoint request timed out"), INTERNAL_TYPE),
@@ -287,6 +293,7 @@ impl Refused {
             Refused::QuotaExceeded { .. } => Reason::QuotaExceeded,
             Refused::LedgerBusy { .. } => Reason::LedgerBusy,
             Refused::LedgerFailed { .. } => Reason::LedgerFailed,
+            Refused::TooManyCalls { .. } => Reason::TooManyCalls,
             Refused::UnsupportedMediaType => Reason::UnsupportedMediaType,
             Refused::MissingParameters(_) => Reason::MissingParameters,
             Refused::InvalidBody(_) => Reason::InvalidBody,
@@ -325,7 +332,8 @@ impl Refused {
         match self {
             Refused::Throttled { retry_after }
             | Refused::LedgerBusy { retry_after }
-            | Refused::LedgerFailed { retry_after } => Some(*retry_after),
+            | Refused::LedgerFailed { retry_after }
+            | Refused::TooManyCalls { retry_after } => Some(*retry_after),
             Refused::QuotaExceeded { resets_in } => Some(*resets_in),
             Refused::NoRoom => Some(NO_ROOM_RETRY_AFTER),
             _ => None,

@@ -792,6 +792,35 @@ fn a_connection_that_waits_too_long_for_a_call_is_closed() {
     assert_eq!(upstream.connections(), 2);
 }
 
+#[test]
+fn a_connection_waits_for_its_next_call_as_long_as_the_upstream_says() {
+    for (own, told, connections) in [
+        (Duration::from_secs(3600), "timeout=0", 2),
+        (Duration::from_nanos(1), "timeout=60, max=100", 1),
+    ] {
+        let upstream = Upstream::start(move |call| {
+            while call.request().is_some() {
+                let head =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nkeep-alive: {told}\r\n\r\n");
+                call.write(&head);
+            }
+        });
+        let pool = PoolLimits {
+            idle_time_max: own,
+            ..PoolLimits::default()
+        };
+        let gateway = Gateway::new(Setup {
+            path: "/{proxy+}",
+            integration: proxy(upstream.address),
+            pool,
+            ..Setup::default()
+        });
+        gateway.get("/x");
+        gateway.get("/x");
+        assert_eq!(upstream.connections(), connections, "{told}");
+    }
+}
+
 /// An upstream that begins its answer at once, with so many bytes, and ends it when it has the request.
 fn upstream_that_answers_first(early_bytes: usize) -> std::net::SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -3,6 +3,7 @@
 //! Framing follows RFC 9112, section 6.3. What could be read in two ways is not an answer.
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
@@ -12,7 +13,7 @@ use http::{Response, StatusCode};
 use httparse::{ParserConfig, Status};
 
 use super::chunked::Chunked;
-use super::headers::{self, Returned, items};
+use super::headers::{self, KEEP_ALIVE, Returned, items};
 
 /// Header lines of an answer.
 pub const ANSWER_HEADERS_MAX: usize = 100;
@@ -28,6 +29,8 @@ pub struct AnswerHead {
     pub framing: Framing,
     /// Whether the connection may carry another call once the body has ended.
     pub keeps_alive: bool,
+    /// For how long it may wait for that, a second less than the upstream told (`Keep-Alive: timeout=`).
+    pub idle: Option<Duration>,
 }
 
 /// Where an answer's body ends.
@@ -134,8 +137,15 @@ pub fn take(
     Ok(Some(AnswerHead {
         response,
         keeps_alive: said.keeps_alive() && said.ends_surely(code, framing),
+        idle: said.timeout_s.map(before_the_end),
         framing,
     }))
+}
+
+/// When a connection is no longer used, so that the upstream does not close it while a call is on its way.
+fn before_the_end(timeout_s: u32) -> Duration {
+    let told = Duration::from_secs(timeout_s.into());
+    told - (told / 2).min(Duration::from_secs(1))
 }
 
 fn partial(buffer: &BytesMut, searched: &mut usize) -> Result<Option<AnswerHead>, BadAnswer> {
@@ -160,6 +170,7 @@ struct Said {
     is_chunked: bool,
     closes: bool,
     keeps: bool,
+    timeout_s: Option<u32>,
     /// Headers for this connection only.
     named: Vec<HeaderName>,
 }
@@ -184,6 +195,15 @@ impl Said {
                         _ => self.named.extend(headers::named(item)),
                     }
                 }
+                Ok(())
+            }
+            _ if *name == KEEP_ALIVE => {
+                let timeout = items(value).find_map(|item| {
+                    let (name, seconds) = item.split_once('=')?;
+                    let is_it = name.trim().eq_ignore_ascii_case("timeout");
+                    seconds.trim().parse().ok().filter(|_| is_it)
+                });
+                self.timeout_s = timeout.or(self.timeout_s);
                 Ok(())
             }
             _ => Ok(()),
@@ -278,6 +298,30 @@ mod tests {
             assert!(matches!(head.framing, Framing::Length(3)) && head.keeps_alive);
             let reason: &ReasonPhrase = head.response.extensions().get().unwrap();
             assert_eq!(&reason.0[..], b"Made Up");
+        }
+    }
+
+    #[test]
+    fn how_long_a_connection_may_wait_is_told_a_second_early() {
+        let idle = |lines: &str| {
+            let text = format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{lines}\r\n");
+            head(&text).unwrap().unwrap().idle
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(idle("Keep-Alive: timeout=5\r\n"), seconds(4));
+        assert_eq!(idle("keep-alive: max=100, Timeout = 75\r\n"), seconds(74));
+        assert_eq!(
+            idle("keep-alive: timeout=1\r\n"),
+            Some(Duration::from_millis(500))
+        );
+        assert_eq!(idle("keep-alive: timeout=0\r\n"), seconds(0));
+        for nothing in [
+            "",
+            "keep-alive: 5\r\n",
+            "keep-alive: timeout=-1\r\n",
+            "keep-alive: timeout\r\n",
+        ] {
+            assert_eq!(idle(nothing), None, "{nothing}");
         }
     }
 

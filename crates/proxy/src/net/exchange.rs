@@ -6,6 +6,7 @@
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
@@ -74,7 +75,7 @@ impl Wire {
     }
 
     /// Sends a request, taking it, and waits for the head of its answer. When that fails and no byte
-    /// was written, the request is put back.
+    /// was written, the request is put back, what was taken of its body too.
     pub async fn call(
         &mut self,
         request: &mut Option<Box<Outbound>>,
@@ -127,16 +128,18 @@ impl Wire {
                 response,
                 framing,
                 keeps_alive,
+                idle,
             }) => Ok((
                 response,
                 Exchange {
                     sending,
+                    idle,
                     ..Exchange::receiving(framing, keeps_alive)
                 },
             )),
             Err(error) => {
                 if !self.has_written {
-                    *request = sending.and_then(Sending::untouched);
+                    *request = sending.and_then(Sending::unsent);
                 }
                 Err(error)
             }
@@ -248,9 +251,18 @@ impl Sending {
         self.request = None;
     }
 
-    /// The request, if nothing was taken of its body.
-    fn untouched(self) -> Option<Box<Outbound>> {
-        self.request.filter(|_| !self.has_begun)
+    /// The request as it was before, if what was taken of its body is still here whole. Nothing of it
+    /// may have been written.
+    fn unsent(self) -> Option<Box<Outbound>> {
+        let mut request = self.request?;
+        match self.has_begun {
+            false => Some(request),
+            true if self.data.is_empty() => None, // trailers were taken
+            true => {
+                request.body.put_back(self.data);
+                Some(request)
+            }
+        }
     }
 
     /// Sends on; ready when all is written, or nothing more can be.
@@ -324,6 +336,8 @@ pub struct Exchange {
     sending: Option<Sending>,
     framing: Framing,
     keeps_alive: bool,
+    /// For how long the wire may wait for its next call, when the upstream told.
+    idle: Option<Duration>,
     /// Lines of the trailer section.
     trailers: Vec<u8>,
     has_ended: bool,
@@ -336,6 +350,7 @@ impl Exchange {
             sending: None,
             framing,
             keeps_alive,
+            idle: None,
             trailers: Vec::new(),
             has_ended: matches!(framing, Framing::Length(0)),
         }
@@ -344,6 +359,11 @@ impl Exchange {
     /// Whether the answer is whole.
     pub fn has_ended(&self) -> bool {
         self.has_ended
+    }
+
+    /// For how long the wire may wait for its next call, when the upstream told.
+    pub fn idle(&self) -> Option<Duration> {
+        self.idle
     }
 
     /// Whether the wire may carry another call: both messages are whole and nothing follows them.
@@ -473,3 +493,7 @@ fn trailers(lines: &[u8]) -> Result<HeaderMap, BadAnswer> {
     }
     Ok(trailers)
 }
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

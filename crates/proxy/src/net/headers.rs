@@ -6,6 +6,8 @@ use http::header::{
     UPGRADE, WWW_AUTHENTICATE,
 };
 
+pub const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
 /// What no upstream gets: hop-by-hop headers, and those that AWS drops.
 fn is_not_sent_on(name: &HeaderName) -> bool {
     match *name {

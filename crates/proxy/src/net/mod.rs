@@ -16,6 +16,7 @@ pub mod identity;
 pub mod listener;
 pub mod origin;
 pub mod pace;
+mod per_ip;
 pub mod request_head;
 mod scratch;
 pub mod serving;

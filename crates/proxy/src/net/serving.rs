@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -19,6 +19,7 @@ use super::http1::HeadLimits;
 use super::http2::Http2Limits;
 use super::listener::Listener;
 use super::pace::Patience;
+use super::per_ip::PerIp;
 use super::worker::Worker;
 use crate::body::{Body, RequestBody};
 use crate::gateway_response::Refused;
@@ -42,6 +43,8 @@ pub struct ServingLimits {
     pub body_bytes_max: u64,
     /// Over all workers. More are answered 503 and closed.
     pub connections_max: usize,
+    /// Of each client address; 0 for as many as there are.
+    pub connections_per_ip_max: usize,
     /// From a connection's begin to the end of its TLS handshake.
     pub tls_handshake: Duration,
     pub http2: Http2Limits,
@@ -54,6 +57,7 @@ impl Default for ServingLimits {
             patience: Patience::default(),
             body_bytes_max: edge::BODY_BYTES_MAX_DEFAULT,
             connections_max: 10_000,
+            connections_per_ip_max: 0,
             tls_handshake: Duration::from_secs(10),
             http2: Http2Limits::default(),
         }
@@ -93,6 +97,9 @@ pub(super) struct Shared {
     phase: AtomicU8,
     pub phase_changed: Notify,
     open: AtomicUsize,
+    per_ip: PerIp,
+    /// HTTP/2 calls in progress. HTTP/1 has at most one for each connection.
+    http2_calls: AtomicUsize,
     accepting: AtomicUsize,
     all_closed: Notify,
     /// Every connection, to wake it when the phase changes. Locked only when one opens.
@@ -132,18 +139,26 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a new connection, which will be woken when the phase changes. None at the cap.
-    pub fn admit(self: &Arc<Self>, connection: &Arc<Connection>) -> Option<Place> {
-        let place = Place::new(self, |shared| &shared.open);
+    /// A place for a new connection, which will be woken when the phase changes. None at either cap.
+    pub fn admit(self: &Arc<Self>, connection: &Arc<Connection>, client: IpAddr) -> Option<Place> {
+        let mut place = Place::new(self, |shared| &shared.open);
         if self.open.load(Ordering::Acquire) > self.limits.connections_max {
             return None;
         }
+        place.network = self.per_ip.enter(client).ok()?;
         let mut all = self.connections();
         if all.len() == all.capacity() {
             all.retain(|known| known.strong_count() > 0);
         }
         all.push(Arc::downgrade(connection));
         Some(place)
+    }
+
+    /// A place for an HTTP/2 call. None at the cap.
+    pub fn take_up_call(self: &Arc<Self>) -> Option<Place> {
+        let place = Place::new(self, |shared| &shared.http2_calls);
+        let calls = self.http2_calls.load(Ordering::Acquire);
+        (calls <= self.limits.http2.calls_max).then_some(place)
     }
 
     /// A place for a worker while it accepts.
@@ -168,6 +183,8 @@ impl Shared {
 pub(super) struct Place {
     shared: Arc<Shared>,
     count: fn(&Shared) -> &AtomicUsize,
+    /// Where the client is counted, too.
+    network: Option<IpAddr>,
 }
 
 impl Place {
@@ -176,12 +193,16 @@ impl Place {
         Place {
             shared: Arc::clone(shared),
             count,
+            network: None,
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if let Some(network) = self.network {
+            self.shared.per_ip.leave(network);
+        }
         if (self.count)(&self.shared).fetch_sub(1, Ordering::AcqRel) == 1 {
             self.shared.all_closed.notify_waiters();
         }
@@ -244,6 +265,8 @@ impl Serving {
     ) -> io::Result<Serving> {
         let addresses = doors.iter().map(|door| door.listener.address()).collect();
         let shared = Arc::new(Shared {
+            per_ip: PerIp::new(limits.connections_per_ip_max),
+            http2_calls: AtomicUsize::new(0),
             limits,
             metrics,
             phase: AtomicU8::new(Phase::Serving as u8),

@@ -2,7 +2,9 @@
 //!
 //! A connection comes back only when the answer it carried has come to its end and the request was
 //! sent whole; a call that is cut takes its connection with it. A call is sent a second time only
-//! when not a byte of it was written, so an upstream never sees one call twice.
+//! when not a byte of it was written, so an upstream never sees one call twice. That is why
+//! connections wait for less time than servers usually keep them: one that the server closes while a
+//! call is on its way to it costs that call.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -29,7 +31,8 @@ use crate::metrics::{Metrics, UpstreamStats};
 pub struct PoolLimits {
     /// Per worker and upstream.
     pub idle_max: usize,
-    /// Without a call. Less than most servers' own limit, so that they rarely close first.
+    /// Without a call, where the upstream does not tell for how long (`Keep-Alive: timeout=`). Less than
+    /// most servers' own limit, so that they rarely close first.
     pub idle_time_max: Duration,
     /// Since it was opened, so that a name's new address is found.
     pub age_max: Duration,
@@ -39,7 +42,7 @@ impl Default for PoolLimits {
     fn default() -> Self {
         PoolLimits {
             idle_max: 256,
-            idle_time_max: Duration::from_secs(30),
+            idle_time_max: Duration::from_secs(4), // many servers keep them for 5
             age_max: Duration::from_secs(600),
         }
     }
@@ -61,7 +64,7 @@ struct Shared {
 
 struct Idle {
     open: Open,
-    since: Instant,
+    until: Instant,
 }
 
 /// A connection that is counted as long as it is open.
@@ -196,7 +199,7 @@ impl Shared {
 
 impl Idle {
     fn is_good(&mut self, limits: &PoolLimits, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < limits.idle_time_max
+        now < self.until
             && now.saturating_duration_since(self.open.opened) < limits.age_max
             && self.open.wire.is_quiet()
     }
@@ -316,11 +319,14 @@ impl Lease {
             pool,
             taken,
         } = self;
-        if exchange.is_some_and(|exchange| exchange.leaves_usable(&open.wire)) {
-            open.wire.rest();
-            // Its idle time is counted from its last call's beginning: the clock is not read for each.
-            pool.put(origin, Idle { open, since: taken });
-        }
+        let Some(exchange) = exchange.filter(|exchange| exchange.leaves_usable(&open.wire)) else {
+            return;
+        };
+        let idle = exchange.idle().unwrap_or(pool.limits.idle_time_max);
+        open.wire.rest();
+        // Its idle time is counted from its last call's beginning: the clock is not read for each.
+        let until = taken + idle;
+        pool.put(origin, Idle { open, until });
     }
 }
 

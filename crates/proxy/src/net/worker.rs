@@ -1,8 +1,11 @@
 //! One worker: accepts connections, and shakes hands for TLS.
 
+use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -66,7 +69,7 @@ impl<S: Service> Worker<S> {
 
     fn open(&self, stream: TcpStream, remote: SocketAddr, tls: Option<&Arc<ServerConfig>>) {
         let connection = Arc::new(Connection::default());
-        let Some(place) = self.shared.admit(&connection) else {
+        let Some(place) = self.shared.admit(&connection, remote.ip()) else {
             self.shared.metrics.client_turned_away(self.index);
             if tls.is_none() {
                 turn_away(stream);
@@ -137,6 +140,19 @@ pub(super) struct Front<S> {
 }
 
 impl<S> Front<S> {
+    /// What a client begins before its first request; none when a stop comes first, which does not wait for it.
+    pub async fn until_stop<T>(&self, begun: impl Future<Output = T>) -> Option<T> {
+        let mut begun = pin!(begun);
+        poll_fn(|context| {
+            self.connection.remember(context.waker());
+            match self.shared.phase() {
+                Phase::Serving => begun.as_mut().poll(context).map(Some),
+                _ => Poll::Ready(None),
+            }
+        })
+        .await
+    }
+
     /// Notes that the connection broke off.
     pub fn broke(&self, error: &dyn std::error::Error) {
         tracing::debug!(%error, client = %self.peer.remote, "a client's connection ended early");
@@ -150,7 +166,11 @@ async fn serve_tls<S: Service>(
     config: &Arc<ServerConfig>,
 ) {
     let limit = front.shared.limits.tls_handshake;
-    let stream = match tls::shake_hands(stream, config, limit).await {
+    let shaken = front.until_stop(tls::shake_hands(stream, config, limit));
+    let Some(shaken) = shaken.await else {
+        return;
+    };
+    let stream = match shaken {
         Ok(stream) => stream,
         Err(error) => {
             let is_plain = matches!(error, tls::NoHandshake::Plain);

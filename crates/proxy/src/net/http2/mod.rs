@@ -39,6 +39,8 @@ const BROKEN_STREAMS_MAX: usize = 100;
 pub struct Http2Limits {
     /// Requests at once on one connection.
     pub streams_max: u32,
+    /// Requests at once on all connections together. More are answered 503.
+    pub calls_max: usize,
     /// Frames that bring neither a request nor data, beyond those that go with a request or an answer.
     pub idle_frames_burst: u32,
     pub idle_frames_per_s: u32,
@@ -51,6 +53,7 @@ impl Default for Http2Limits {
     fn default() -> Self {
         Http2Limits {
             streams_max: 100,
+            calls_max: 10_000,
             idle_frames_burst: 1000,
             idle_frames_per_s: 100,
             resets_burst: 200,
@@ -69,10 +72,11 @@ where
     let (connection, patience) = (&front.connection, limits.patience);
     let io = FrameIo::new(socket, Arc::clone(connection), patience, &limits.http2);
     let greeting = builder(&limits.http2, limits.head.head_bytes_max).handshake(io);
-    let frames = match tokio::time::timeout(patience.head, greeting).await {
-        Ok(Ok(frames)) => frames,
-        Ok(Err(error)) => return front.broke(&error),
-        Err(_) => return,
+    let greeted = front.until_stop(tokio::time::timeout(patience.head, greeting));
+    let frames = match greeted.await {
+        Some(Ok(Ok(frames))) => frames,
+        Some(Ok(Err(error))) => return front.broke(&error),
+        Some(Err(_)) | None => return,
     };
     let mut serving = Serving {
         front,

@@ -185,6 +185,7 @@ mod tests {
         resets_burst: 3,
         resets_per_s: 0,
         streams_max: 100,
+        calls_max: 1,
     };
     const PING: u8 = 6;
     const WINDOW_UPDATE: u8 = 8;

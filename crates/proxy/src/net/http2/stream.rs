@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -17,6 +17,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 
 use crate::body::Body;
+use crate::gateway_response::Refused;
 use crate::integration::X_AMZN_TRACE_ID;
 use crate::invocation::{X_AMZ_APIGW_ID, X_AMZN_REQUEST_ID};
 use crate::net::connection::Exchange;
@@ -45,6 +46,9 @@ fn is_new_each_time(name: &HeaderName) -> bool {
     NAMES.contains(name)
 }
 
+/// What a client is told to wait when there are too many calls.
+const FULL_RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Takes up a request. It is answered beside the others of its connection.
 pub fn open<S: Service>(
     front: &Arc<Front<S>>,
@@ -55,6 +59,12 @@ pub fn open<S: Service>(
     let received = Instant::now();
     let limits = &front.shared.limits;
     let (request, refused) = edge::receive_stream(request, limits);
+    let place = front.shared.take_up_call();
+    let refused = refused.or_else(|| {
+        let retry_after = FULL_RETRY_AFTER;
+        let is_full = place.is_none();
+        is_full.then_some(Refused::TooManyCalls { retry_after })
+    });
     let arrival = Arrival {
         request,
         peer: Arc::clone(&front.peer),
@@ -65,7 +75,7 @@ pub fn open<S: Service>(
     // Boxed here: a task that is spawned is moved several times, and this one is large.
     tokio::spawn(Box::pin(async move {
         serve(service, arrival, respond, &patience).await;
-        drop(exchange);
+        drop((exchange, place));
     }));
 }
 
