@@ -124,6 +124,7 @@ impl Server {
             life: life.clone(),
             started,
             figures: data_plane.figures(),
+            data_plane: addresses.data_plane,
             metrics_token: config.metrics_token.clone(),
             certificates: certificates.clone(),
         };

@@ -1,5 +1,6 @@
 //! What an operator asks a running gateway: `/healthz`, `/readyz`, `/status`, `/metrics`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
@@ -69,6 +70,8 @@ pub struct Health {
     pub life: Life,
     pub started: Instant,
     pub figures: DataPlaneFigures,
+    /// Where the data plane listens.
+    pub data_plane: SocketAddr,
     /// Bearer token that may read `/metrics`.
     pub metrics_token: Option<Secret>,
     pub certificates: PlaneCertificates,
@@ -119,6 +122,7 @@ async fn status(State(health): State<Health>) -> Response {
             "version": env!("CARGO_PKG_VERSION"),
             "guarantee": GUARANTEE,
             "phase": health.life.phase().name(),
+            "data_plane": format!("http://{}", health.data_plane),
             "uptime_s": health.started.elapsed().as_secs(),
             "ledger": match (health.figures.ledger_has_failed(), health.figures.ledger_is_full()) {
                 (true, _) => "poisoned",

@@ -15,8 +15,8 @@ test("three steps lead from nothing to a protected API", async ({ app, gateway }
   await app.getByRole("button", { name: "Make the key" }).click();
   const value = await app.getByLabel("the value", { exact: true }).innerText();
   expect(value).toMatch(/^[A-Za-z0-9]{40}$/);
-  const command = await app.getByLabel("Command").innerText();
-  const api = /8080\/([a-z0-9]{10})\/prod/.exec(command)?.[1] ?? "";
+  const command = await app.getByLabel("Command", { exact: true }).innerText();
+  const api = /:\d+\/([a-z0-9]{10})\/prod/.exec(command)?.[1] ?? "";
 
   const call = async (headers: Record<string, string>) => (await fetch(`${gateway.stage(api, "prod")}/pets`, { headers })).status;
   expect(await call({})).toBe(403);

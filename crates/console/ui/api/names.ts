@@ -3,7 +3,16 @@ import { useQuery } from "@tanstack/react-query";
 
 import { call, path } from "./client";
 import { whole } from "./lists";
-import type { ApiKey, Deployment, RestApi, Stage, UsagePlan } from "./types";
+import type { ApiKey, Deployment, RestApi, Stage, Status, UsagePlan } from "./types";
+
+/** How the gateway is, and where its data plane listens. */
+export function useStatus() {
+  return useQuery({
+    queryKey: ["status"],
+    queryFn: ({ signal }) => call<Status>({ path: "/status", signal }),
+    refetchInterval: 10_000,
+  });
+}
 
 /** All usage plans. */
 export function usePlans() {

@@ -176,6 +176,8 @@ export interface Imported {
 export interface Status {
   version: string;
   guarantee: string;
+  /** `http://127.0.0.1:8080` */
+  data_plane: string;
   phase: string;
   uptime_s: number;
   ledger: string;

@@ -27,7 +27,7 @@ export function useAct<A extends unknown[], R>(
     try {
       const result = await change(...given);
       const message = typeof done === "string" ? done : done(result);
-      if (message) notifications.show({ message, color: "teal" });
+      if (message) notifications.show({ message, color: "teal", closeButtonProps: { "aria-label": "Close the message" } });
       await queries.invalidateQueries();
       return true;
     } catch (cause) {

@@ -3,7 +3,7 @@ import { Button, Group, NumberInput, Select, Stack, Table, Text, Textarea, TextI
 import { useState } from "react";
 
 import { call, path } from "../../api/client";
-import { useDeployedMethods, useStages } from "../../api/names";
+import { useDeployedMethods, useStages, useStatus } from "../../api/names";
 import type { MethodSetting, PatchOperation, RestApi, Stage } from "../../api/types";
 import { Ask, useAct } from "../../parts/act";
 import { awsCommand, Cli } from "../../parts/Cli";
@@ -44,7 +44,8 @@ function OneStage({ api, stage }: { api: RestApi; stage: Stage }) {
     () => call({ method: "PATCH", path: at, body: { patchOperations: [{ op: "replace", path: "/description", value: description }] } }),
     "Saved",
   );
-  const below = `/${api.id}/${stage.stageName}/`;
+  const status = useStatus();
+  const below = `${status.data?.data_plane ?? ""}/${api.id}/${stage.stageName}/`;
   return (
     <Section
       title={stage.stageName}
@@ -62,10 +63,10 @@ function OneStage({ api, stage }: { api: RestApi; stage: Stage }) {
               <Table.Td>
                 <Group gap={4} wrap="nowrap">
                   <code>{below}</code>
-                  <Copy value={below} what="the path" />
+                  <Copy value={below} what="the address" />
                 </Group>
                 <Text size="xs" className="quiet">
-                  on the data plane, or at the host <code>{api.id}.execute-api.…</code> below <code>/{stage.stageName}/</code>
+                  or at the host <code>{api.id}.execute-api.…</code> below <code>/{stage.stageName}/</code>
                 </Text>
               </Table.Td>
             </Table.Tr>

@@ -5,7 +5,7 @@ import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 
 import { call, path } from "../../api/client";
-import { useApis, usePlans } from "../../api/names";
+import { useApis, usePlans, useStatus } from "../../api/names";
 import type { ApiKey, Page as ListPage, QuotaPeriod, Resource, RestApi, Stage, UsagePlan } from "../../api/types";
 import { useAct } from "../../parts/act";
 import { Copy } from "../../parts/Copy";
@@ -264,7 +264,8 @@ function MakeKey({ plan, onMade }: { plan: UsagePlan; onMade: (key: ApiKey) => v
 
 function Try({ made, plan }: { made: ApiKey; plan: UsagePlan }) {
   const place = plan.apiStages[0];
-  const command = `curl -i -H "x-api-key: ${made.value ?? "VALUE"}" http://127.0.0.1:8080/${place?.apiId ?? ""}/${place?.stage ?? ""}/`;
+  const status = useStatus();
+  const command = `curl -i -H "x-api-key: ${made.value ?? "VALUE"}" ${status.data?.data_plane ?? ""}/${place?.apiId ?? ""}/${place?.stage ?? ""}/`;
   return (
     <Stack>
       <Alert color="teal" title={`${made.name ?? "The customer"} may call`}>
@@ -275,7 +276,7 @@ function Try({ made, plan }: { made: ApiKey; plan: UsagePlan }) {
       </Alert>
       <List size="sm">
         <List.Item>
-          Try it on the data plane (8080 unless it was set otherwise):
+          Try it on the data plane:
           <Group gap={4} wrap="nowrap" align="flex-start">
             <Code block style={{ whiteSpace: "pre-wrap", flex: 1 }} tabIndex={0} aria-label="Command">
               {command}

@@ -5,8 +5,8 @@ import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 
 import { call } from "../../api/client";
-import { useKey } from "../../api/names";
-import type { Live, LiveSecond, Status } from "../../api/types";
+import { useKey, useStatus } from "../../api/names";
+import type { Live, LiveSecond } from "../../api/types";
 import { Chart, type Series } from "../../parts/Chart";
 import { Loading, Page, Problem, Section } from "../../parts/Page";
 import { duration, number } from "../../parts/words";
@@ -51,11 +51,7 @@ export function Home() {
 }
 
 function Health() {
-  const status = useQuery({
-    queryKey: ["status"],
-    queryFn: ({ signal }) => call<Status>({ path: "/status", signal }),
-    refetchInterval: 10_000,
-  });
+  const status = useStatus();
   if (!status.data) return null;
   const { phase, ledger, guarantee } = status.data;
   const well = phase === "serving" && ledger === "ok";

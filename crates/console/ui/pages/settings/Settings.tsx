@@ -5,7 +5,8 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { call, path } from "../../api/client";
-import type { AccessKey, Status } from "../../api/types";
+import { useStatus } from "../../api/names";
+import type { AccessKey } from "../../api/types";
 import { useSession } from "../../app/SignedIn";
 import { Ask, useAct } from "../../parts/act";
 import { Copy } from "../../parts/Copy";
@@ -173,11 +174,12 @@ function CreateAccessKey({ opened, onClose }: { opened: boolean; onClose: () => 
 }
 
 function About() {
-  const status = useQuery({ queryKey: ["status"], queryFn: ({ signal }) => call<Status>({ path: "/status", signal }) });
+  const status = useStatus();
   const facts: [string, string][] = status.data
     ? [
         ["Version", status.data.version],
         ["Guarantee of quotas", status.data.guarantee],
+        ["Data plane", status.data.data_plane],
         ["State", status.data.phase],
         ["Usage ledger", status.data.ledger],
         ["Running for", duration(status.data.uptime_s)],
