@@ -3,6 +3,7 @@
 pub mod inflate;
 pub mod room;
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -229,6 +230,22 @@ impl RequestBody {
             bytes_left: 0,
             fate: None,
             unsent: None,
+        }
+    }
+
+    /// One that is here whole.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub fn whole(bytes: Bytes, room: &Arc<Room>) -> Result<Self, Refused> {
+        let bytes_max = bytes.len() as u64;
+        let mut taken = room.enter();
+        match taken.more(bytes_max) {
+            true => {
+                let source = (!bytes.is_empty()).then(|| Source::Whole(bytes, taken));
+                Ok(RequestBody::from(source, bytes_max))
+            }
+            false => Err(Refused::NoRoom),
         }
     }
 
@@ -499,6 +516,15 @@ impl Drop for Body {
     }
 }
 
+/// Why an answer's body could not be read whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    TooLarge,
+    Broken,
+    Stalled,
+    NoRoom,
+}
+
 /// A body on its way from an upstream, and the connection it comes on, which is given back when the
 /// body has come to its end.
 #[derive(Debug)]
@@ -535,6 +561,32 @@ impl UpstreamBody {
             stall: Stall::default(),
             patience,
         }
+    }
+
+    /// Reads it to its end.
+    pub async fn read(mut self, bytes_max: u64, room: &Arc<Room>) -> Result<Bytes, ReadError> {
+        let mut taken = room.enter();
+        let mut pieces: Vec<Bytes> = Vec::new();
+        let mut bytes_left = bytes_max;
+        while let Some(frame) = poll_fn(|context| self.poll_frame(context)).await {
+            let frame = frame.map_err(|cut| match cut {
+                Cut::Upstream(_) => ReadError::Broken,
+                Cut::Stalled => ReadError::Stalled,
+            })?;
+            let Ok(piece) = frame.into_data() else {
+                continue;
+            };
+            let left = bytes_left.checked_sub(piece.len() as u64);
+            bytes_left = left.ok_or(ReadError::TooLarge)?;
+            if !taken.more(piece.len() as u64) {
+                return Err(ReadError::NoRoom);
+            }
+            pieces.push(piece);
+        }
+        Ok(match &mut pieces[..] {
+            [one] => std::mem::take(one),
+            several => several.concat().into(),
+        })
     }
 
     fn is_at_end(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::access_log::fixed_members;
 use crate::gateway_response::Refused;
 use crate::gateway_response::definition::Definitions;
 use crate::integration::{self, Integration};
+use crate::mapping::content::MediaTypes;
 use crate::method_request::{self, MethodRequest};
 use crate::route::Router;
 
@@ -64,6 +65,7 @@ impl Deployed {
             by_domain_only: content.disable_execute_api_endpoint,
             ..Deployed::default()
         };
+        let binary_types = Arc::new(MediaTypes::new(&content.binary_media_types));
         let mut requests = method_request::Compiler::new(content);
         for resource in &content.resources {
             for method in resource.resource_methods.values() {
@@ -72,7 +74,7 @@ impl Deployed {
                     .router
                     .add(&resource.path, &method.http_method, index);
                 let (request, integration) = match requests.compile(&resource.path, method) {
-                    Ok(request) => (request, compile(content, resource, method)),
+                    Ok(request) => (request, compile(content, resource, method, &binary_types)),
                     Err(misconfigured) => (None, Err(misconfigured)),
                 };
                 deployed.methods.push(Method {
@@ -98,6 +100,7 @@ fn compile(
     content: &DeploymentContent,
     resource: &entity::Resource,
     method: &entity::Method,
+    binary_types: &Arc<MediaTypes>,
 ) -> Result<Integration, Misconfigured> {
     if method.authorization_type != "NONE" {
         let text = format!(
@@ -114,7 +117,7 @@ fn compile(
     let Some(integration) = &method.method_integration else {
         return Err(Misconfigured::new("the method has no integration"));
     };
-    integration::compile(&resource.path, integration)
+    integration::compile(&resource.path, method, integration, binary_types)
 }
 
 #[cfg(test)]

@@ -82,6 +82,8 @@ pub enum BadRequest {
     Method,
     /// The body ended early or is not framed as it says.
     Body,
+    /// A mapping reads the body as JSON, which it begins as and is not.
+    Json,
 }
 
 /// What is wrong with an API key. The caller is not told, or anyone could find out which keys exist.
@@ -120,6 +122,7 @@ pub enum Reason {
     BadTarget,
     BadMethod,
     BadBody,
+    BadJson,
     RequestTooLarge,
     SlowBody,
     NoStage,
@@ -227,6 +230,7 @@ pub const TABLE: [Row; 37] = [
     row(Reason::BadTarget,            "bad-target",             "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::BadMethod,            "bad-method",             "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::BadBody,              "bad-body",               "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
+    row(Reason::BadJson,              "bad-json",               "DEFAULT_4XX",                  400, message!("Invalid JSON in request body"), BAD_TYPE),
     row(Reason::RequestTooLarge,      "request-too-large",      "REQUEST_TOO_LARGE",            413, message!("Request Too Long"), ""),
     row(Reason::SlowBody,             "slow-body",              "DEFAULT_4XX",                  408, message!("Request Timeout"), "RequestTimeoutException"),
     row(Reason::NoStage,              "no-stage",               "DEFAULT_4XX",                  403, FORBIDDEN, FORBIDDEN_TYPE),
@@ -281,6 +285,7 @@ impl Refused {
             Refused::BadRequest(BadRequest::Target) => Reason::BadTarget,
             Refused::BadRequest(BadRequest::Method) => Reason::BadMethod,
             Refused::BadRequest(BadRequest::Body) => Reason::BadBody,
+            Refused::BadRequest(BadRequest::Json) => Reason::BadJson,
             Refused::RequestTooLarge { .. } => Reason::RequestTooLarge,
             Refused::SlowBody => Reason::SlowBody,
             Refused::ForbiddenStage => Reason::NoStage,
@@ -345,7 +350,9 @@ impl Refused {
         matches!(
             self,
             Refused::Faulty(_)
-                | Refused::BadRequest(_)
+                | Refused::BadRequest(
+                    BadRequest::Host | BadRequest::Target | BadRequest::Method | BadRequest::Body
+                )
                 | Refused::RequestTooLarge { .. }
                 | Refused::SlowBody
                 | Refused::NoRoom

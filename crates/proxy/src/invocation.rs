@@ -142,7 +142,6 @@ impl Invocation {
     }
 
     /// Adds to the execution log, if one is kept.
-    #[allow(dead_code)] // integrations write it next
     pub fn log(&mut self, write: impl FnOnce(&mut ExecutionLog)) {
         if let Some(log) = &mut self.execution_log {
             write(log);

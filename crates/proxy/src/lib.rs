@@ -13,7 +13,6 @@ mod content_coding;
 mod decide;
 mod deployed;
 mod domain;
-#[allow(dead_code)] // integrations write it next
 mod execution_log;
 pub mod explain;
 #[cfg(any(test, fuzzing))]

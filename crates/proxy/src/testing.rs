@@ -15,6 +15,7 @@ use tollgate_store::{Audit, Store, StoreError, StoreOptions};
 
 use crate::access_log::Target;
 use crate::gateway_response::GatewayResponses;
+use crate::integration::testing::declared;
 use crate::net::address::AddressRules;
 use crate::net::serving::{RuntimeLayout, ServingLimits};
 use crate::net::testing::connect;
@@ -221,6 +222,7 @@ pub fn mock(answer: &str) -> Method {
 pub fn method(integration: entity::Integration) -> Method {
     Method {
         authorization_type: "NONE".into(),
+        method_responses: Some(declared(&integration)),
         method_integration: Some(integration),
         ..Method::default()
     }

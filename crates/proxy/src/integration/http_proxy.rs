@@ -2,26 +2,28 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response};
 use smallvec::SmallVec;
 use tollgate_entity as entity;
 
 use super::Integrations;
-use super::deadline::in_time;
-use crate::body::{Body, Fate, RequestBody, UpstreamBody};
+use super::endpoint::{self, AnswerBody, exchange};
+use super::header_targets::{self, X_AMZN_API_ID, X_AMZN_TRACE_ID, request_header};
+use super::integration_request::{IntegrationRequest, Payload, Untouched};
+use super::mapped::{target, verb};
+use crate::body::{Body, RequestBody, UpstreamBody};
 use crate::deployed::Misconfigured;
 use crate::gateway_response::Refused;
 use crate::invocation::Invocation;
+use crate::mapping::content::MediaTypes;
 use crate::mapping::context::X_API_KEY;
 use crate::mapping::expression::{Expression, Values};
+use crate::mapping::parameters::RequestSource;
 use crate::mapping::query;
 use crate::mapping::uri::{Target, UriTemplate};
 use crate::net::headers;
@@ -32,8 +34,6 @@ use crate::snapshot::Stage;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-pub const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
-const X_AMZN_API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
 
 /// A compiled HTTP_PROXY integration.
 #[derive(Debug)]
@@ -46,45 +46,42 @@ pub struct HttpProxy {
     queries: Vec<(Box<str>, Expression)>,
     /// From the last byte of the request to the head of the answer.
     timeout: Duration,
+    /// Set when something has to look at the body before it goes on.
+    request: Option<Box<IntegrationRequest>>,
 }
 
-/// Headers that a mapping must not set: they frame the message, are for one hop or are the gateway's
-/// own. As on AWS the mapping can be set up, and the call is answered 500. `authorization` is not
-/// among them: AWS refuses to map that to integrations of type AWS and AWS_PROXY, which it signs
-/// itself, and mapping it is the usual way to sign in at an HTTP upstream.
-static NOT_MAPPED: [HeaderName; 9] = [
-    CONNECTION,
-    CONTENT_LENGTH,
-    EXPECT,
-    PROXY_AUTHENTICATE,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
+/// Headers that say who is calling and by which way.
+const INTRODUCING: [HeaderName; 6] = [
+    HOST,
+    X_FORWARDED_FOR,
+    X_FORWARDED_PORT,
+    X_FORWARDED_PROTO,
     X_AMZN_TRACE_ID,
+    X_AMZN_API_ID,
 ];
 
 impl HttpProxy {
     pub(super) fn compile(
         resource_path: &str,
         integration: &entity::Integration,
+        binary_types: &Arc<MediaTypes>,
     ) -> Result<HttpProxy, Misconfigured> {
         refuse_unsupported(integration)?;
+        let request = IntegrationRequest::compile(resource_path, integration, binary_types, false)?;
+        let request = (!request.needs_head_only()).then(|| Box::new(request));
         let uri = integration
             .uri
             .as_deref()
             .ok_or_else(|| Misconfigured::new("the integration has no URI"))?;
-        let method = match integration.http_method.as_deref() {
-            None | Some("ANY") => None,
-            Some(verb) => Some(
-                verb.parse()
-                    .map_err(|_| Misconfigured::new(format!("{verb} is no HTTP method")))?,
-            ),
-        };
+        let method = verb(integration)?;
         let mut paths = BTreeMap::new();
         let (mut headers, mut queries) = (Vec::new(), Vec::new());
         for (target, text) in integration.request_parameters.iter().flatten() {
-            let expression = Expression::of_request(text, resource_path)?;
+            let expression = match RequestSource::parse(text, resource_path)? {
+                RequestSource::Call(expression) => expression,
+                // Evaluated with the body: then it takes this one's place.
+                RequestSource::Body(_) => Expression::Static("".into()),
+            };
             let bad = || Misconfigured::new(format!("{target} is not a request parameter"));
             let name = target
                 .strip_prefix("integration.request.")
@@ -93,7 +90,11 @@ impl HttpProxy {
                 ("path", name) => drop(paths.insert(name, expression)),
                 ("querystring", name) if passes_anyway(&expression, name) => {}
                 ("querystring", name) => queries.push((query::encoded(name).into(), expression)),
-                ("header", name) => headers.push((header_target(name)?, expression)),
+                ("header", name) => {
+                    if let header_targets::Target::Set(header) = request_header(name)? {
+                        headers.push((header, expression));
+                    }
+                }
                 _ => return Err(bad()),
             }
         }
@@ -105,7 +106,14 @@ impl HttpProxy {
             headers,
             queries,
             timeout,
+            request,
         })
+    }
+
+    /// Whether a call's body goes through as it comes, both ways.
+    #[inline]
+    pub(super) fn streams(&self, call: &Invocation) -> bool {
+        self.request.is_none() && call.execution_log.is_none()
     }
 
     pub(super) async fn send(
@@ -115,38 +123,16 @@ impl HttpProxy {
         call: &mut Invocation,
         request: Request<RequestBody>,
     ) -> Result<Response<Body>, Refused> {
-        let (origin, mut outbound) = self.outbound(with, stage, call, request)?;
+        let (origin, outbound) = self.outbound(with, stage, call, request)?;
         let asks_head = outbound.method == Method::HEAD;
         let traces = [
             outbound.own.get(&X_AMZN_TRACE_ID),
             outbound.headers.get(X_AMZN_TRACE_ID),
         ];
         let trace = traces.into_iter().flatten().next().cloned();
-        let bytes_max = outbound.body.bytes_max();
-        let fate = outbound.body.watch();
         let started = call.decided;
-        let mut unsent = Some(outbound);
-        let calling = pin!(with.pool.call(&origin, &mut unsent, started));
-        let result = in_time(
-            with.pool.alarms(),
-            started + self.timeout,
-            self.timeout,
-            calling,
-            fate.as_deref(),
-        )
-        .await;
-        call.integration_latency = Some(started.elapsed());
-        let (response, lease) = match result {
-            Some(Ok(answered)) => answered,
-            Some(Err(fault)) => {
-                // When the caller's body was the reason, the caller is told that.
-                let body = fate.map_or(Fate::Complete, |fate| fate.get());
-                let failure = Refused::IntegrationFailure(fault);
-                return Err(body.refusal(bytes_max).unwrap_or(failure));
-            }
-            None => return Err(Refused::IntegrationTimeout),
-        };
-        call.integration_status = Some(response.status().as_u16());
+        let (response, lease) =
+            exchange(with, call, &origin, outbound, self.timeout, started).await?;
         let (mut head, ()) = response.into_parts();
         if asks_head && call.http_method != Method::HEAD {
             head.headers.remove(CONTENT_LENGTH); // written from what the body is
@@ -158,6 +144,81 @@ impl HttpProxy {
         Ok(Response::from_parts(head, Body::upstream(body)))
     }
 
+    /// The same for a body that something has to look at: it is read whole, and so is the answer when
+    /// somebody wants to know what happens.
+    pub(super) async fn send_whole(
+        &self,
+        with: &Integrations,
+        stage: &Stage,
+        call: &mut Invocation,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<Body>, Refused> {
+        endpoint::log_method_request(call, request.headers());
+        let bytes_max = request.body().bytes_max();
+        let plain = IntegrationRequest::default();
+        let own = self.request.as_deref().unwrap_or(&plain);
+        let preparing = own.prepare(with, stage, call, &mut request, Untouched::Streams);
+        let mut prepared = preparing.await?;
+        let (mut head, _) = request.into_parts();
+        let mapped_names = self.headers.iter().map(|(name, _)| name.clone());
+        let own_names: Vec<HeaderName> = INTRODUCING.into_iter().chain(mapped_names).collect();
+        let (target, mapped) = match self.request.is_some() {
+            true => {
+                let mapped = std::mem::take(&mut prepared.headers);
+                // What passes anyway is there already.
+                prepared
+                    .queries
+                    .retain(|(name, _)| self.queries.iter().any(|(own, _)| **own == **name));
+                let uri = head.uri.clone();
+                let query = uri.query();
+                let target = target(&self.uri, stage, call, &head.headers, query, &prepared)?;
+                (target, mapped.into_iter().collect())
+            }
+            false => {
+                let values = Values {
+                    call,
+                    stage,
+                    request_headers: &head.headers,
+                };
+                (self.target(&values)?, self.mapped_headers(&values))
+            }
+        };
+        let origin = stage.shown.to(Arc::clone(&target.origin))?;
+        let (body, shown) = match prepared.payload {
+            Payload::Whole(bytes) => (RequestBody::whole(bytes.clone(), &with.room)?, bytes),
+            Payload::Streamed(body) => (body, Bytes::new()),
+        };
+        let trace = head.headers.get(X_AMZN_TRACE_ID).cloned();
+        head.headers.remove(TRANSFER_ENCODING);
+        let outbound = self.assemble(with, stage, call, head, body, target, mapped);
+        let trace = outbound.own.get(&X_AMZN_TRACE_ID).cloned().or(trace);
+        if call.execution_log.is_some() {
+            endpoint::log_request(call, &origin, &outbound, &own_names, &shown);
+        }
+        let started = Instant::now();
+        let ends = started + self.timeout;
+        let asks_head = outbound.method == Method::HEAD;
+        let (response, lease) =
+            exchange(with, call, &origin, outbound, self.timeout, started).await?;
+        endpoint::log_answer(call, &response);
+        let (mut head, ()) = response.into_parts();
+        if asks_head && call.http_method != Method::HEAD {
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        if let Some(trace) = trace {
+            head.headers.insert(X_AMZN_TRACE_ID, trace);
+        }
+        let body = UpstreamBody::new(lease, with.answer_patience);
+        if call.execution_log.is_none() {
+            return Ok(Response::from_parts(head, Body::upstream(body)));
+        }
+        let body = AnswerBody::Streamed(Box::new(body));
+        let body = body.read(with, bytes_max, ends).await?;
+        call.log(|log| log.body("Endpoint response body before transformations", &body));
+        endpoint::log_method_response(call, &head.headers, &body);
+        Ok(Response::from_parts(head, Body::full(body)))
+    }
+
     /// The request as the upstream gets it, and where that is.
     fn outbound(
         &self,
@@ -167,15 +228,33 @@ impl HttpProxy {
         request: Request<RequestBody>,
     ) -> Result<(Arc<Origin>, Box<Outbound>), Refused> {
         let (head, body) = request.into_parts();
-        let mut headers = head.headers;
         let values = Values {
             call,
             stage,
-            request_headers: &headers,
+            request_headers: &head.headers,
         };
         let target = self.target(&values)?;
-        let mapped: SmallVec<[(HeaderName, HeaderValue); 4]> = self.mapped_headers(&values);
+        let mapped = self.mapped_headers(&values);
+        let origin = stage.shown.to(Arc::clone(&target.origin))?;
+        Ok((
+            origin,
+            self.assemble(with, stage, call, head, body, target, mapped),
+        ))
+    }
 
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
+    fn assemble(
+        &self,
+        with: &Integrations,
+        stage: &Stage,
+        call: &Invocation,
+        head: http::request::Parts,
+        body: RequestBody,
+        target: Target,
+        mapped: SmallVec<[(HeaderName, HeaderValue); 4]>,
+    ) -> Box<Outbound> {
+        let mut headers = head.headers;
         headers::strip_request(&mut headers, body.is_chunked());
         if !with.forwards_api_key {
             headers.remove(X_API_KEY);
@@ -186,14 +265,13 @@ impl HttpProxy {
         for (name, value) in mapped {
             own.set(name, value);
         }
-        let outbound = Box::new(Outbound {
+        Box::new(Outbound {
             method: self.method.clone().unwrap_or(head.method),
             target: target.path,
             headers,
             own,
             body,
-        });
-        Ok((stage.shown.to(target.origin)?, outbound))
+        })
     }
 
     fn target(&self, values: &Values<'_>) -> Result<Target, Refused> {
@@ -224,13 +302,8 @@ fn passes_anyway(expression: &Expression, name: &str) -> bool {
     matches!(expression, Expression::Query(own) | Expression::EveryQuery(own) if **own == *name)
 }
 
-fn header_target(name: &str) -> Result<HeaderName, Misconfigured> {
-    let header = HeaderName::from_bytes(name.as_bytes()).ok();
-    let allowed = header.filter(|header| !NOT_MAPPED.contains(header) && *header != X_AMZN_API_ID);
-    allowed.ok_or_else(|| Misconfigured::new(format!("header {name} cannot be mapped")))
-}
-
-fn refuse_unsupported(integration: &entity::Integration) -> Result<(), Misconfigured> {
+/// What no integration that calls an endpoint can do.
+pub(super) fn refuse_unsupported(integration: &entity::Integration) -> Result<(), Misconfigured> {
     let unsupported = |what: &str| Err(Misconfigured::new(format!("{what} is not supported")));
     // What is behind a VPC link is reached by the URI itself.
     let connection = integration.connection_type.as_deref();
@@ -242,9 +315,6 @@ fn refuse_unsupported(integration: &entity::Integration) -> Result<(), Misconfig
         .is_some_and(|tls| tls.insecure_skip_verification)
     {
         return unsupported("insecureSkipVerification");
-    }
-    if integration.content_handling.is_some() {
-        return unsupported("contentHandling");
     }
     Ok(())
 }

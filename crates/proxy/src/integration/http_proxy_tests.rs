@@ -271,7 +271,7 @@ fn what_cannot_work_as_it_is_set_up_is_500() {
         with("http://127.0.0.1:9/a b", &[]),
         with(
             "http://127.0.0.1:9/x",
-            &[("integration.request.header.a", "method.request.body")],
+            &[("integration.request.header.a", "method.request.body.a[")],
         ),
         with(
             "http://127.0.0.1:9/x",

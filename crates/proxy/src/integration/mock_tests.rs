@@ -73,7 +73,7 @@ fn a_mock_answers_by_the_status_its_template_gives() {
         &[
             ("application/json", "{statusCode: 200}"),
             ("text/plain", r#"{"statusCode": 418}"#),
-            ("text/vtl", "{\"statusCode\": $x}"),
+            ("text/vtl", "#macro(m)#end{\"statusCode\": 200}"),
         ],
         &[("201", fixed), ("419", teapot)],
     );
@@ -164,13 +164,13 @@ fn a_mock_without_a_template_for_the_body_passes_it_or_refuses_it() {
 }
 
 #[test]
-fn a_mock_that_selects_nothing_or_has_expressions_is_500() {
+fn a_mock_that_selects_nothing_or_has_a_template_that_is_none_is_500() {
     let only = entity::IntegrationResponse {
         selection_pattern: Some("5\\d\\d".into()),
         ..Default::default()
     };
     let expression = entity::IntegrationResponse {
-        response_templates: templates(&[("application/json", "$input.body")]),
+        response_templates: templates(&[("application/json", "#if(true)")]),
         ..Default::default()
     };
     let template = [("application/json", r#"{"statusCode": 200}"#)];
@@ -190,6 +190,90 @@ fn a_mock_that_selects_nothing_or_has_expressions_is_500() {
             "misconfigured",
         );
     }
+}
+
+/// As AWS's console sets it up.
+#[test]
+fn a_preflight_is_answered_with_the_headers_that_are_mapped() {
+    let allowed = entity::IntegrationResponse {
+        response_parameters: Some(map(&[
+            (
+                "method.response.header.Access-Control-Allow-Headers",
+                "'Content-Type,X-Api-Key'",
+            ),
+            (
+                "method.response.header.Access-Control-Allow-Methods",
+                "'OPTIONS,GET'",
+            ),
+            ("method.response.header.Access-Control-Allow-Origin", "'*'"),
+        ])),
+        response_templates: templates(&[("application/json", "")]),
+        ..Default::default()
+    };
+    let template = [("application/json", "{\"statusCode\": 200}")];
+    let gateway = mocked(mock(&template, &[("200", allowed)]));
+    let headers = "origin: https://a.test\r\naccess-control-request-method: GET\r\n";
+    let answer = gateway.call("OPTIONS /x", headers, "");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n"),
+        "{answer}"
+    );
+    for line in [
+        "access-control-allow-headers: Content-Type,X-Api-Key",
+        "access-control-allow-methods: OPTIONS,GET",
+        "access-control-allow-origin: *",
+        "content-type: application/json",
+    ] {
+        has(&answer, line);
+    }
+}
+
+/// Recorded from AWS: what a mock's request template says reaches its response template.
+#[test]
+fn templates_of_a_mock_pass_values_on_and_override_the_answer() {
+    let request = "#set($context.responseOverride.status = 444)\n#set($context.responseOverride.header.foo = \"bar\")\n\
+        #set($context.responseOverride.custom = \"is also passed around\")\n{ \"statusCode\": 200 }";
+    let shows = "#set($status = $context.responseOverride.status)\n{\"status\": \"$status\", \
+        \"foo\": \"$context.responseOverride.header.foo\", \"custom\": \"$context.responseOverride.custom\"}";
+    let with = |response: &[(&str, &str)]| {
+        let response = entity::IntegrationResponse {
+            selection_pattern: Some("2\\d{2}".into()),
+            response_templates: templates(response),
+            ..Default::default()
+        };
+        mocked(mock(&[("application/json", request)], &[("200", response)])).get("/x")
+    };
+    let answer = with(&[("application/json", shows)]);
+    assert!(answer.starts_with("HTTP/1.1 444 "), "{answer}");
+    has(&answer, "foo: bar");
+    let body =
+        "\r\n\r\n{\"status\": \"444\", \"foo\": \"bar\", \"custom\": \"is also passed around\"}";
+    assert!(answer.ends_with(body), "{answer}");
+    let answer = with(&[]);
+    assert!(
+        answer.starts_with("HTTP/1.1 444 ") && answer.ends_with("\r\n\r\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn what_the_method_does_not_declare_is_a_configuration_error() {
+    let response = entity::IntegrationResponse::default();
+    let gateway = Gateway::new(Setup {
+        path: "/x",
+        integration: mock(
+            &[("application/json", "{statusCode: 200}")],
+            &[("200", response)],
+        ),
+        declares_nothing: true,
+        ..Setup::default()
+    });
+    is_refused(
+        &gateway.get("/x"),
+        500,
+        "Internal server error",
+        "misconfigured",
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Response;
@@ -34,6 +34,7 @@ struct Front {
     stage: Arc<Stage>,
     integrations: Integrations,
     recorder: Arc<Recorder>,
+    execution_log: Option<Arc<Mutex<Vec<String>>>>,
 }
 
 impl Service for Front {
@@ -60,11 +61,15 @@ impl Service for Front {
                 entry.call.route = Some(entry.call.routed(method, path, spans));
                 entry.call.stage = Some(Arc::clone(&self.stage));
                 entry.call.api_key_id = KeyId::new("keykeykey1");
+                entry.call.execution_log = self.execution_log.as_ref().map(|_| Box::default());
                 self.integrations
                     .send(&mut entry.call, arrival.request)
                     .await
             }
         };
+        if let (Some(kept), Some(log)) = (&self.execution_log, &entry.call.execution_log) {
+            kept.lock().unwrap().extend_from_slice(log.lines());
+        }
         let response = result.unwrap_or_else(|refused: Refused| {
             entry.call.refused = Some(refused.reason());
             GatewayResponses { shows_reason: true }.answer(&refused, &entry.call.ids)
@@ -91,6 +96,11 @@ pub struct Setup {
     pub pool: PoolLimits,
     pub answer_patience: Option<Duration>,
     pub hides_api_key: bool,
+    pub binary_types: Vec<&'static str>,
+    /// The method declares no responses; else it declares what is mapped.
+    pub declares_nothing: bool,
+    /// Where calls' execution logs go.
+    pub execution_log: Option<Arc<Mutex<Vec<String>>>>,
     pub layout: RuntimeLayout,
 }
 
@@ -121,6 +131,7 @@ impl Gateway {
             let forwards_api_key = !setup.hides_api_key;
             let answer_patience = setup.answer_patience.unwrap_or(Duration::from_secs(20));
             Arc::new(Front {
+                execution_log: setup.execution_log.clone(),
                 stage: Arc::clone(&own_stage),
                 integrations: Integrations {
                     pool,
@@ -187,11 +198,30 @@ pub fn request(line: &str, headers: &str, body: &str) -> String {
     format!("{line} HTTP/1.1\r\nhost: api.test\r\n{headers}{length}\r\n{body}")
 }
 
+/// Method responses for all that an integration maps.
+pub fn declared(integration: &entity::Integration) -> BTreeMap<String, entity::MethodResponse> {
+    let responses = integration.integration_responses.iter().flatten();
+    responses
+        .map(|(status, response)| {
+            let parameters = response.response_parameters.iter().flatten();
+            let response = entity::MethodResponse {
+                status_code: status.clone(),
+                response_parameters: Some(
+                    parameters.map(|(name, _)| (name.clone(), false)).collect(),
+                ),
+                ..Default::default()
+            };
+            (status.clone(), response)
+        })
+        .collect()
+}
+
 fn stage(setup: &Setup, metrics: &Metrics) -> Stage {
     let method = entity::Method {
         http_method: "ANY".into(),
         authorization_type: "NONE".into(),
         method_integration: Some(setup.integration.clone()),
+        method_responses: (!setup.declares_nothing).then(|| declared(&setup.integration)),
         ..Default::default()
     };
     let resource = entity::Resource {
@@ -202,6 +232,7 @@ fn stage(setup: &Setup, metrics: &Metrics) -> Stage {
     };
     let content = DeploymentContent {
         resources: vec![resource],
+        binary_media_types: setup.binary_types.iter().map(|t| (*t).to_owned()).collect(),
         ..Default::default()
     };
     Stage {

@@ -22,7 +22,7 @@ pub enum Expression {
     Query(Box<str>),
     /// `method.request.multivaluequerystring.<name>`
     EveryQuery(Box<str>),
-    /// `method.request.header.<name>`: the first of several.
+    /// `method.request.header.<name>`: the last of several.
     Header(HeaderName),
     /// `method.request.multivalueheader.<name>`
     EveryHeader(HeaderName),
@@ -103,7 +103,7 @@ impl Expression {
                 (!all.is_empty()).then(|| Cow::Owned(all.join(",")))
             }
             Expression::Header(name) => {
-                let value = values.request_headers.get(name)?;
+                let value = values.request_headers.get_all(name).iter().next_back()?;
                 Some(String::from_utf8_lossy(value.as_bytes()))
             }
             Expression::EveryHeader(name) => {

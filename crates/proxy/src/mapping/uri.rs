@@ -37,7 +37,8 @@ enum OriginTemplate {
 enum Piece {
     Literal(Box<str>),
     StageVariable(Box<str>),
-    Value(Expression),
+    /// A parameter by its name, and where its value comes from.
+    Value(Box<str>, Expression),
 }
 
 /// Where a call goes.
@@ -94,15 +95,43 @@ impl UriTemplate {
         query: Option<&str>,
         mapped_query: &[(&str, String)],
     ) -> Result<Target, Refused> {
+        self.target_by(values, query, mapped_query, |_| None)
+    }
+
+    /// The same, with values given for some of the URI's parameters.
+    pub fn target_with(
+        &self,
+        values: &Values<'_>,
+        query: Option<&str>,
+        mapped_query: &[(&str, String)],
+        given: &[(Box<str>, String)],
+    ) -> Result<Target, Refused> {
+        self.target_by(values, query, mapped_query, |name| {
+            let found = given.iter().find(|(own, _)| **own == *name);
+            found.map(|(_, value)| value.as_str())
+        })
+    }
+
+    #[inline]
+    fn target_by<'g>(
+        &self,
+        values: &Values<'_>,
+        query: Option<&str>,
+        mapped_query: &[(&str, String)],
+        given: impl Fn(&str) -> Option<&'g str>,
+    ) -> Result<Target, Refused> {
         let mut text = String::with_capacity(128);
         let mut first_value = usize::MAX;
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
                 Piece::StageVariable(name) => text.push_str(variable(values, name)?),
-                Piece::Value(expression) => {
+                Piece::Value(name, expression) => {
                     first_value = first_value.min(text.len());
-                    push_value(&mut text, expression, values)?;
+                    match given(name) {
+                        Some(value) => push_given(&mut text, value)?,
+                        None => push_value(&mut text, expression, values)?,
+                    }
                 }
             }
         }
@@ -162,7 +191,8 @@ fn pieces(
         if let Some(literal) = literal {
             let name = name.strip_suffix('+').unwrap_or(name);
             push_literal(&mut pieces, literal);
-            pieces.push(Piece::Value(parameter(name, resource_path, mapped)?));
+            let expression = parameter(name, resource_path, mapped)?;
+            pieces.push(Piece::Value(name.into(), expression));
         }
         rest = &rest[close + 1..];
     }
@@ -205,6 +235,31 @@ fn variable<'a>(values: &Values<'a>, name: &str) -> Result<&'a str, Refused> {
     usable.ok_or_else(|| {
         Misconfigured::new(format!("the stage has no usable variable {name}")).into()
     })
+}
+
+/// A value that does not come from a path: everything in it is escaped.
+fn push_given(text: &mut String, value: &str) -> Result<(), Refused> {
+    let spelling = Spelling {
+        is_path: false,
+        keeps_slashes: false,
+        in_query: text.contains('?'),
+    };
+    match path_value::push(text, value, spelling) {
+        true => Ok(()),
+        false => Err(Refused::BadRequest(BadRequest::Target)),
+    }
+}
+
+/// The names of a URI's parameters.
+pub fn parameters(uri: &str) -> impl Iterator<Item = &str> {
+    uri.split('{')
+        .skip(1)
+        .zip(uri.split('{'))
+        .filter_map(|(inner, before)| {
+            let (name, _) = inner.split_once('}')?;
+            let name = name.strip_suffix('+').unwrap_or(name);
+            (!before.ends_with('$')).then_some(name)
+        })
 }
 
 fn push_value(

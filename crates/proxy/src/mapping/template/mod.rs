@@ -22,7 +22,7 @@ mod syntax;
 mod tests;
 
 pub use self::budget::{LIMITS, RenderError};
-pub use self::scope::{Lasting, Parameters, RequestOverride, ResponseOverride, Scope};
+pub use self::scope::{Lasting, Parameters, Scope};
 use self::syntax::Node;
 
 /// Bytes that a template may have, as on AWS.
