@@ -339,14 +339,12 @@ const DIFFERS: &[(&str, &str)] = &[
     (
         "CreateRestApi",
         "refused: the endpoint type PRIVATE, `policy`, `cloneFrom`; `apiKeySource` AUTHORIZER is stored, and calls that need a key answer 500; stored without effect: \
-         the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, `binaryMediaTypes`, \
-         `minimumCompressionSize`",
+         the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, `minimumCompressionSize`",
     ),
     (
         "UpdateRestApi",
         "refused: the endpoint type PRIVATE, `policy`; `apiKeySource` AUTHORIZER is stored, and calls that need a key answer 500; stored without effect: \
-         the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, `binaryMediaTypes`, \
-         `minimumCompressionSize`",
+         the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, `minimumCompressionSize`",
     ),
     (
         "CreateDeployment",
@@ -406,11 +404,11 @@ const DOMAIN_NAME: &str = "refused: `mutualTlsAuthentication`, `policy`, `manage
      TLS 1.2 and 1.3 with forward secrecy and without post-quantum key exchange; the host names and zones of AWS are only shown";
 const BASE_PATH: &str = "a base path may have several levels, which AWS refuses here and allows in the API of version 2 only";
 
-const INTEGRATION: &str = "HTTP_PROXY and MOCK are served; the types HTTP, AWS and AWS_PROXY, and of the others \
-     templates with expressions, `contentHandling` and `insecureSkipVerification` are stored and answer 500 when called; \
+const INTEGRATION: &str = "HTTP, HTTP_PROXY and MOCK are served (docs/mapping.md has the subset of templates); the types \
+     AWS and AWS_PROXY, templates outside the subset and `insecureSkipVerification` are stored and answer 500 when called; \
      with `connectionType` VPC_LINK the link must exist and the URI is called directly; stored without effect: \
      `cacheNamespace`, `cacheKeyParameters`, `credentials`, `responseTransferMode`, `integrationTarget`";
-const INTEGRATION_RESPONSE: &str = "templates with expressions, `contentHandling` and patterns only Java has are stored \
+const INTEGRATION_RESPONSE: &str = "templates outside the subset of docs/mapping.md and patterns only Java has are stored \
      and answer 500 when called";
 
 #[test]

@@ -363,8 +363,8 @@ fn mock_selects_by_status_and_sets_headers() {
         .ok(200);
     api.deploy("prod");
     assert_eq!(call().brief(), (200, "default".to_owned()));
-    // A template that needs more than is built answers AWS's 500, never the template's text.
-    let clever = "#set($x = 1){\"a\": $input.json('$')}";
+    // A template outside the subset answers AWS's 500, never the template's text.
+    let clever = "#macro(m)x#end{\"a\": $input.json('$')}";
     control
         .patch(
             &format!("{at}/integration/responses/200"),
@@ -374,6 +374,100 @@ fn mock_selects_by_status_and_sets_headers() {
     api.deploy("prod");
     refused(
         &call(),
+        500,
+        "InternalServerErrorException",
+        "Internal server error",
+    );
+}
+
+#[test]
+fn an_http_integration_maps_both_ways() {
+    let (gateway, control, api) = start();
+    let upstream = Upstream::start();
+    let at = api.method_path("/orders/{id}", "POST");
+    let parameters = json!({ "method.request.path.id": true, "method.request.header.X-Who": false });
+    control
+        .put(
+            &at,
+            &json!({ "authorizationType": "NONE", "requestParameters": parameters }),
+        )
+        .ok(201);
+    let template = "#set($o = $input.path('$'))\n{\"customer\": \"$o.customer\", \"lines\": [#foreach($l in $o.lines)\
+        {\"sku\": \"$l.sku\", \"n\": $foreach.count}#if($foreach.hasNext),#end#end], \"stage\": \"$context.stage\"}";
+    let integration = json!({
+        "type": "HTTP",
+        "httpMethod": "PUT",
+        "uri": format!("{}/echo/{{order}}", upstream.url()),
+        "requestParameters": {
+            "integration.request.path.order": "method.request.path.id",
+            "integration.request.header.X-Caller": "method.request.header.X-Who",
+            "integration.request.querystring.customer": "method.request.body.customer",
+        },
+        "requestTemplates": { "application/json": template },
+        "passthroughBehavior": "NEVER",
+    });
+    control
+        .put(&format!("{at}/integration"), &integration)
+        .ok(201);
+    let declared = json!({ "responseParameters": { "method.response.header.X-From": true } });
+    control
+        .put(&format!("{at}/responses/202"), &declared)
+        .ok(201);
+    let response = json!({
+        "responseParameters": { "method.response.header.X-From": "integration.response.header.X-Upstream" },
+        "responseTemplates": { "application/json": "{\"path\": \"$input.path('$.target')\"}" },
+    });
+    control
+        .put(&format!("{at}/integration/responses/202"), &response)
+        .ok(201);
+    api.deploy("prod");
+    let body = br#"{"customer":"Ann B","lines":[{"sku":"x"},{"sku":"y"}]}"#;
+    let target = api.target("prod", "/orders/7?dropped=1");
+    let headers = [("X-Who", "me"), ("Cookie", "dropped=1")];
+    let reply = request(gateway.data, "POST", &target, &headers, body);
+    let seen = upstream.only();
+    assert_eq!(
+        (seen.method.as_str(), seen.target.as_str()),
+        ("PUT", "/echo/7?customer=Ann%20B")
+    );
+    let sent: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+    let lines = json!([{ "sku": "x", "n": 1 }, { "sku": "y", "n": 2 }]);
+    assert_eq!(
+        sent,
+        json!({ "customer": "Ann B", "lines": lines, "stage": "prod" })
+    );
+    assert_eq!(seen.header("x-caller"), Some("me"));
+    assert_eq!(seen.header("cookie"), None);
+    let expected = json!({ "path": "/echo/7?customer=Ann%20B" }).to_string();
+    assert_eq!(reply.brief(), (202, expected.replace(':', ": ")));
+    assert_eq!(reply.header("x-from"), Some("echo"));
+    assert_eq!(reply.header("x-upstream"), None);
+    let text = [("Content-Type", "text/plain")];
+    let reply = request(gateway.data, "POST", &target, &text, b"x");
+    refused(&reply, 415, "BadRequestException", "Unsupported Media Type");
+    let reply = request(gateway.data, "POST", &target, &[], b"{\"customer\":");
+    refused(
+        &reply,
+        400,
+        "BadRequestException",
+        "Invalid JSON in request body",
+    );
+    assert_eq!(upstream.count(), 1);
+    // A template that loops ends, and says why in the log only.
+    control
+        .patch(
+            &format!("{at}/integration"),
+            &[(
+                "replace",
+                "/requestTemplates/application~1json",
+                "#foreach($i in [1..100000])$i#end",
+            )],
+        )
+        .ok(200);
+    api.deploy("prod");
+    let reply = request(gateway.data, "POST", &target, &[], body);
+    refused(
+        &reply,
         500,
         "InternalServerErrorException",
         "Internal server error",
