@@ -219,7 +219,7 @@ const LARGE_HEAD_TYPE: &str = "RequestHeaderFieldsTooLargeException";
 
 /// All refusals, in the order of [`Reason`].
 #[rustfmt::skip]
-pub const TABLE: [Row; 37] = [
+pub const TABLE: [Row; 38] = [
     row(Reason::Malformed,            "malformed",              "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::AmbiguousLength,      "ambiguous-length",       "DEFAULT_4XX",                  400, BAD, BAD_TYPE),
     row(Reason::BadVersion,           "bad-version",            "DEFAULT_5XX",                  505, message!("HTTP Version Not Supported"), "HttpVersionNotSupportedException"),
