@@ -385,7 +385,8 @@ fn an_http_integration_maps_both_ways() {
     let (gateway, control, api) = start();
     let upstream = Upstream::start();
     let at = api.method_path("/orders/{id}", "POST");
-    let parameters = json!({ "method.request.path.id": true, "method.request.header.X-Who": false });
+    let parameters =
+        json!({ "method.request.path.id": true, "method.request.header.X-Who": false });
     control
         .put(
             &at,
