@@ -1,10 +1,13 @@
 //! `tollgate check`: each setting, its value and where it comes from; and everything that a start needs, short of serving.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::json;
+use tollgate_entity::{ClientCertificate, DomainName};
 use tollgate_proxy::net::connect::client_config;
-use tollgate_store::{Inspected, inspect};
+use tollgate_proxy::net::tls::validity::Validity;
+use tollgate_store::{Inspected, inspect, stored};
 
 use super::failed::Failed;
 use super::output::{self, Output};
@@ -94,7 +97,55 @@ fn look(config: &Config) -> Found {
     if !is_served {
         found.problems.extend(listen::troubles(config));
     }
+    if found.problems.is_empty() && config.data_dir.join("config.db").is_file() {
+        found.look_at_certificates(config);
+    }
     found
+}
+
+impl Found {
+    /// Certificates that are kept or named in the data directory.
+    fn look_at_certificates(&mut self, config: &Config) {
+        let dir = &config.data_dir;
+        let kept = stored(dir).and_then(|kept| Ok((kept, stored(dir)?)));
+        let (clients, domains): (Vec<ClientCertificate>, Vec<DomainName>) = match kept {
+            Ok(kept) => kept,
+            Err(error) => {
+                let warning = format!("certificates in config.db cannot be looked at: {error}");
+                return self.warnings.push(warning);
+            }
+        };
+        for certificate in clients {
+            let id = &certificate.client_certificate_id;
+            let validity = Validity {
+                from_s: certificate.created_date.0,
+                until_s: certificate.expiration_date.0,
+            };
+            let end = jiff::Timestamp::from_second(validity.until_s);
+            if let Ok(end) = end {
+                let note = format!("client certificate {id} can be used until {end}");
+                self.notes.push(note);
+            }
+            if let Some(trouble) = validity.trouble(SystemTime::now()) {
+                self.warnings
+                    .push(format!("client certificate {id} {trouble}"));
+            }
+        }
+        for domain in domains {
+            let arns = [&domain.regional_certificate_arn, &domain.certificate_arn];
+            let named: Vec<&String> = arns.into_iter().flatten().collect();
+            let is_known = named
+                .iter()
+                .any(|arn| config.certificates.contains_key(*arn));
+            if let (Some(arn), false, Some(_)) = (named.first(), is_known, &config.tls_certificate)
+            {
+                self.warnings.push(format!(
+                    "domain name {}: its certificate {arn} is not in [certificates], so that its clients are shown tls_certificate",
+                    domain.domain_name
+                ));
+            }
+        }
+    }
 }
 
 /// What is wrong with the access log's file, as far as that can be seen without making it.

@@ -13,12 +13,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tollgate_proxy::net::tls::shake_hands;
+use tollgate_proxy::net::tls::{ServerTls, shake_hands};
 use tower::ServiceExt;
 
 use super::patient::Patient;
@@ -44,7 +43,7 @@ pub struct Limits {
 /// Serves until `stop` says true, then lets requests in flight finish. With `tls`, nothing else is spoken.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<ServerTls>>,
     router: Router,
     limits: Limits,
     mut stop: watch::Receiver<bool>,

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use tokio::runtime::Runtime;
 use tollgate_proxy::net::tls::certificate::{CertificateFiles, Certificates};
 use tollgate_proxy::net::tls::domains::DomainCertificates;
-use tollgate_proxy::net::tls::{HTTP_1_1, server_config};
+use tollgate_proxy::net::tls::{HTTP_1_1, ServerTls};
 
 use crate::cli::failed::Failed;
 use crate::config::Config;
@@ -37,9 +36,9 @@ impl PlaneCertificates {
     }
 
     /// How the control plane speaks TLS, if it does: HTTP/1.1 only.
-    pub fn control_plane_config(&self) -> Result<Option<Arc<ServerConfig>>, Failed> {
+    pub fn control_plane_config(&self) -> Result<Option<Arc<ServerTls>>, Failed> {
         let certificates = self.control_plane.clone();
-        let config = certificates.map(|own| server_config(own, &[HTTP_1_1]));
+        let config = certificates.map(|own| ServerTls::new(own, &[HTTP_1_1]).map(Arc::new));
         config
             .transpose()
             .map_err(|error| Failed::Failed(format!("TLS cannot be set up: {error}")))

@@ -15,7 +15,7 @@ use crate::api::{Api, text};
 use crate::control::Control;
 use crate::harness::{Gateway, run, tollgate, wait_until};
 use crate::http::{self, Reply};
-use crate::tls_client::{Pair, TlsGateway, connect, trusting};
+use crate::tls_client::{Files, Pair, TlsGateway, connect, trusting};
 use crate::upstream::Upstream;
 
 /// A call to the plain port under this host name.
@@ -414,6 +414,33 @@ fn a_stage_shows_its_own_certificate_to_upstreams() {
     );
     let logged = gateway.log();
     assert!(!logged.contains("PRIVATE KEY"), "{logged}");
+    // `check` tells of them beside the running gateway, and of domain names whose certificate is missing.
+    let named =
+        json!({"domainName": "a.example", "certificateArn": "arn:aws:acm:r:0:certificate/x"});
+    control.post("/domainnames", &named).ok(201);
+    let files = Files::new();
+    let mut check = tollgate();
+    check.args(["check", "--data-dir"]).arg(gateway.data_dir());
+    let (good, said) = run(&mut check);
+    assert!(good.success(), "{said}");
+    for made in &made {
+        let told = format!(
+            "client certificate {} can be used until ",
+            text(&made["clientCertificateId"])
+        );
+        assert!(said.contains(&told), "{said}");
+    }
+    assert!(
+        !said.contains("[certificates]"),
+        "TLS is not served: {said}"
+    );
+    check
+        .arg("--tls-certificate")
+        .arg(files.certificate())
+        .arg("--tls-key")
+        .arg(files.key());
+    let (good, said) = run(&mut check);
+    assert!(good.success() && said.contains("domain name a.example: its certificate arn:aws:acm:r:0:certificate/x is not in [certificates]"), "{said}");
 }
 
 #[test]

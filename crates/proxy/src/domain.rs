@@ -46,11 +46,12 @@ impl<T> ByName<T> {
         };
     }
 
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.wildcards.is_empty()
+    }
+
     /// What there is for this name, whatever its case: its own before a wildcard's.
     pub fn find(&self, name: &str) -> Option<&T> {
-        if self.exact.is_empty() && self.wildcards.is_empty() {
-            return None;
-        }
         let name = name.strip_suffix('.').unwrap_or(name);
         let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             true => Cow::Owned(name.to_ascii_lowercase()),
@@ -86,6 +87,9 @@ impl Domains {
 
     /// The domain name that a Host header (with or without port) means.
     pub fn of_host(&self, host: &str) -> Option<&Domain> {
+        if self.0.is_empty() {
+            return None;
+        }
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => host,

@@ -126,8 +126,13 @@ pub(crate) fn explain(state: &DataPlaneState, question: &Question<'_>) -> Explan
         "stage",
         true,
         format!(
-            "Stage {} serves deployment {}.",
-            stage.name, stage.deployment_id
+            "Stage {} serves deployment {}{}.",
+            stage.name,
+            stage.deployment_id,
+            match stage.deployed.by_domain_only {
+                true => ", to callers of a custom domain name only",
+                false => "",
+            }
         ),
     );
 

@@ -130,10 +130,10 @@ impl DataPlane {
         if let Some((address, certificates)) = settings.tls {
             doors.push(Door {
                 listener: Listener::bind(address, workers)?,
-                tls: Some(tls::server_config(
+                tls: Some(Arc::new(tls::ServerTls::by_name(
                     certificates,
                     &[tls::HTTP_2, tls::HTTP_1_1],
-                )?),
+                )?)),
             });
         }
         let connector = Connector::new(

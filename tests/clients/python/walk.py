@@ -279,8 +279,55 @@ def tags_and_account(client):
     check.equal("tags show on the noun", client.get_api_key(apiKey=key)["tags"], {"b c": "ü"})
     refused("tags of nothing", client, "NotFoundException", 404, None, client.get_tags, resourceArn=f"arn:aws:apigateway:{REGION}::/apikeys/nothere")
     refused("a reserved tag", client, "BadRequestException", 400, None, client.tag_resource, resourceArn=f"arn:aws:apigateway:{REGION}::/apikeys/{key}", tags={"aws:x": "y"})
-    refused("what is not built", client, "NotImplementedException", 501, None, client.get_domain_names)
+    refused("what makes no sense here", client, "NotImplementedException", 501, None, client.get_domain_name_access_associations)
     client.delete_api_key(apiKey=key), client.delete_usage_plan(usagePlanId=plan), client.delete_rest_api(restApiId=api)
+
+
+def domain_names(gateway, client):
+    """A name of one's own, from its making to a call by it and back; client certificates and VPC links."""
+    api = client.create_rest_api(name="shop")
+    one = {"restApiId": api["id"]}
+    method = {**one, "resourceId": api["rootResourceId"], "httpMethod": "GET"}
+    client.put_method(**method, authorizationType="NONE")
+    client.put_integration(**method, type="MOCK", requestTemplates=MOCK)
+    client.put_method_response(**method, statusCode="200")
+    client.put_integration_response(**method, statusCode="200")
+    client.create_deployment(**one, stageName="prod")
+    domain = {"domainName": "shop.example.com"}
+    made = client.create_domain_name(**domain, regionalCertificateArn="arn:aws:acm:us-east-1:000000000000:certificate/a", endpointConfiguration={"types": ["REGIONAL"]}, securityPolicy="TLS_1_2", tags={"a": "b"})
+    check.equal("create_domain_name", (made["ResponseMetadata"]["HTTPStatusCode"], made["domainNameStatus"], made["securityPolicy"], made["tags"]), (201, "AVAILABLE", "TLS_1_2", {"a": "b"}))
+    check("certificateUploadDate is a date", isinstance(made["certificateUploadDate"], datetime.datetime))
+    check.equal("get_domain_names", [d["domainName"] for page in client.get_paginator("get_domain_names").paginate() for d in page["items"]], ["shop.example.com"])
+    refused("a name twice", client, "BadRequestException", 400, "The domain name you provided already exists.", client.create_domain_name, **domain)
+    mapping = client.create_base_path_mapping(**domain, **one, stage="prod", basePath="v1/shop")
+    check.equal("create_base_path_mapping", without_metadata(mapping), {"basePath": "v1/shop", **one, "stage": "prod"})
+    check.equal("get_base_path_mapping", without_metadata(client.get_base_path_mapping(**domain, basePath="v1/shop")), without_metadata(mapping))
+    client.create_base_path_mapping(**domain, **one)
+    check.equal("get_base_path_mappings", [m["basePath"] for m in client.get_base_path_mappings(**domain)["items"]], ["v1/shop", "(none)"])
+    by_name = urllib.request.Request(gateway.data + "/v1/shop", headers={"host": "shop.example.com"})
+    check.equal("a call by the name", urllib.request.urlopen(by_name, timeout=30).status, 200)
+    refused("an API that a name leads to", client, "BadRequestException", 400, "Deleting RestApi failed. Please remove all base path mappings related to the RestApi in your domains: shop.example.com", client.delete_rest_api, **one)
+    moved = client.update_base_path_mapping(**domain, basePath="(none)", patchOperations=[{"op": "replace", "path": "/basePath", "value": "v2"}])
+    check.equal("update_base_path_mapping", moved["basePath"], "v2")
+    for base_path in ("v1/shop", "v2"):
+        check.equal("delete_base_path_mapping", client.delete_base_path_mapping(**domain, basePath=base_path)["ResponseMetadata"]["HTTPStatusCode"], 202)
+    changed = client.update_domain_name(**domain, patchOperations=[{"op": "replace", "path": "/securityPolicy", "value": "TLS_1_0"}])
+    check.equal("update_domain_name", changed["securityPolicy"], "TLS_1_0")
+    refused("a truststore", client, "BadRequestException", 400, "mutualTlsAuthentication is not supported yet.", client.create_domain_name, domainName="m.example.com", mutualTlsAuthentication={"truststoreUri": "s3://b/k"})
+    client.delete_domain_name(**domain)
+    refused("a name that is gone", client, "NotFoundException", 404, "Invalid domain name identifier specified", client.get_domain_name, **domain)
+
+    certificate = client.generate_client_certificate(description="d")
+    name = {"clientCertificateId": certificate["clientCertificateId"]}
+    check.equal("a client certificate is good for a year", (certificate["expirationDate"] - certificate["createdDate"]).days, 365)
+    check("its certificate is shown, its key is not", "BEGIN CERTIFICATE" in certificate["pemEncodedCertificate"] and "PRIVATE" not in str(client.get_client_certificate(**name)))
+    stage = client.update_stage(**one, stageName="prod", patchOperations=[{"op": "replace", "path": "/clientCertificateId", "value": name["clientCertificateId"]}])
+    check.equal("a stage shows it", stage["clientCertificateId"], name["clientCertificateId"])
+    refused("one that a stage shows", client, "BadRequestException", 400, None, client.delete_client_certificate, **name)
+    link = client.create_vpc_link(name="l", targetArns=["arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/net/n/1"])
+    check.equal("create_vpc_link", (link["ResponseMetadata"]["HTTPStatusCode"], link["status"]), (202, "AVAILABLE"))
+    client.delete_vpc_link(vpcLinkId=link["id"]), client.delete_rest_api(**one), client.delete_client_certificate(**name)
+    check.equal("nothing is left", (client.get_vpc_links()["items"], client.get_client_certificates()["items"], client.get_domain_names()["items"]), ([], [], []))
 
 
 def imports(client):
@@ -330,6 +377,7 @@ with Gateway() as gateway, Upstream() as upstream:
     check.run(core, client, gateway, upstream)
     for walk in (api_keys, lists_and_pages, usage_plans, rest_apis, tags_and_account, imports):
         check.run(walk, client)
+    check.run(domain_names, gateway, client)
     check.run(credentials, gateway, client)
     check("values to search for were noted", len(gateway.secrets) > 5, len(gateway.secrets))
 check.finish()

@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use rustls::ServerConfig;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
@@ -20,6 +19,7 @@ use super::http2::Http2Limits;
 use super::listener::Listener;
 use super::pace::Patience;
 use super::per_ip::PerIp;
+use super::tls::ServerTls;
 use super::worker::Worker;
 use crate::body::{Body, RequestBody};
 use crate::gateway_response::Refused;
@@ -213,7 +213,7 @@ impl Drop for Place {
 pub struct Door {
     pub listener: Listener,
     /// None serves plain HTTP.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 impl From<Listener> for Door {
@@ -228,7 +228,7 @@ impl From<Listener> for Door {
 /// One worker's part of a door.
 struct OneSocket {
     socket: std::net::TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<ServerTls>>,
     accepting: Place,
 }
 

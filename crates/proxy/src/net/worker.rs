@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
@@ -33,7 +32,7 @@ impl<S: Service> Worker<S> {
     pub async fn accept(
         &self,
         socket: std::net::TcpListener,
-        tls: Option<&Arc<ServerConfig>>,
+        tls: Option<&Arc<tls::ServerTls>>,
         accepting: Place,
     ) {
         let listener = match TcpListener::from_std(socket) {
@@ -67,7 +66,7 @@ impl<S: Service> Worker<S> {
         drop(accepting);
     }
 
-    fn open(&self, stream: TcpStream, remote: SocketAddr, tls: Option<&Arc<ServerConfig>>) {
+    fn open(&self, stream: TcpStream, remote: SocketAddr, tls: Option<&Arc<tls::ServerTls>>) {
         let connection = Arc::new(Connection::default());
         let Some(place) = self.shared.admit(&connection, remote.ip()) else {
             self.shared.metrics.client_turned_away(self.index);
@@ -163,7 +162,7 @@ impl<S> Front<S> {
 async fn serve_tls<S: Service>(
     front: &Arc<Front<S>>,
     stream: TcpStream,
-    config: &Arc<ServerConfig>,
+    config: &Arc<tls::ServerTls>,
 ) {
     let limit = front.shared.limits.tls_handshake;
     let shaken = front.until_stop(tls::shake_hands(stream, config, limit));

@@ -9,7 +9,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CipherSuite, SupportedCipherSuite};
 use tollgate_entity::DomainName;
 
 use super::certificate::Certificates;
@@ -106,39 +105,32 @@ impl DomainCertificates {
         }
     }
 
-    fn chosen(&self, name: Option<&str>, offers_tls_13: bool) -> Option<Arc<CertifiedKey>> {
+    fn chosen(&self, name: Option<&str>) -> Arc<CertifiedKey> {
         let names = self.names.load();
         let own = name.and_then(|name| names.find(name));
-        match own {
-            Some(own) if own.newest_only && !offers_tls_13 => None,
-            Some(Own {
-                certificate: Some(source),
-                ..
-            }) => Some(match source {
-                Source::Uploaded(key) => Arc::clone(key),
-                Source::Files(files) => files.current(),
-            }),
-            _ => Some(self.default.current()),
+        match own.and_then(|own| own.certificate.as_ref()) {
+            Some(Source::Uploaded(key)) => Arc::clone(key),
+            Some(Source::Files(files)) => files.current(),
+            None => self.default.current(),
         }
+    }
+
+    /// Whether TLS 1.2 is too old for this name.
+    pub(super) fn needs_tls_13(&self, name: &str) -> bool {
+        let names = self.names.load();
+        names.find(name).is_some_and(|own| own.newest_only)
     }
 }
 
 impl ResolvesServerCert for DomainCertificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let suites = hello.cipher_suites();
-        self.chosen(hello.server_name(), suites.iter().any(is_of_tls_13))
+        Some(self.chosen(hello.server_name()))
     }
 }
 
 /// Whether AWS's policy of that name refuses TLS 1.2; TLS 1.0 and 1.1 are spoken by none here.
 fn needs_tls_13(policy: &str) -> bool {
     policy.starts_with("SecurityPolicy_TLS13_1_3_") || policy == "SecurityPolicy_TLS13_2025_EDGE"
-}
-
-/// A client that offers a suite of TLS 1.3 gets TLS 1.3, as it is preferred.
-fn is_of_tls_13(suite: &CipherSuite) -> bool {
-    let mut known = ring::ALL_CIPHER_SUITES.iter();
-    known.any(|it| matches!(it, SupportedCipherSuite::Tls13(_)) && it.suite() == *suite)
 }
 
 #[cfg(test)]
@@ -193,7 +185,7 @@ mod tests {
                 None,
             ),
         ];
-        let shown = |name| certificates.chosen(name, true).unwrap();
+        let shown = |name| certificates.chosen(name);
         assert!(Arc::ptr_eq(&shown(Some("up.example")), &default.current()));
         certificates.adopt(domains.iter().map(|(domain, uploaded)| (domain, *uploaded)));
         for (name, expected) in [
@@ -207,8 +199,8 @@ mod tests {
         ] {
             assert!(Arc::ptr_eq(&shown(name), expected), "{name:?}");
         }
-        assert!(certificates.chosen(Some("new.example"), false).is_none());
-        assert!(certificates.chosen(Some("up.example"), false).is_some());
+        assert!(certificates.needs_tls_13("NEW.example"));
+        assert!(!certificates.needs_tls_13("up.example"));
         certificates.adopt([].into_iter());
         assert!(Arc::ptr_eq(&shown(Some("up.example")), &default.current()));
     }
@@ -225,9 +217,5 @@ mod tests {
         ] {
             assert_eq!(needs_tls_13(policy), newest_only, "{policy}");
         }
-        assert!(is_of_tls_13(&CipherSuite::TLS13_AES_128_GCM_SHA256));
-        assert!(!is_of_tls_13(
-            &CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
-        ));
     }
 }

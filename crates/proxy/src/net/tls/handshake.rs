@@ -4,12 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::ServerTls;
 use crate::gateway_response::plain_http;
 
 /// The first byte of a client that speaks TLS.
@@ -32,7 +33,7 @@ pub enum NoHandshake {
 /// The connection, once the handshake is done. A client that speaks HTTP without TLS is told so.
 pub async fn shake_hands(
     stream: TcpStream,
-    config: &Arc<ServerConfig>,
+    tls: &ServerTls,
     limit: Duration,
 ) -> Result<TlsStream<TcpStream>, NoHandshake> {
     let shaking = async {
@@ -44,8 +45,9 @@ pub async fn shake_hands(
             refuse(stream, first[0]).await?;
             return Err(NoHandshake::Plain);
         }
-        let acceptor = TlsAcceptor::from(Arc::clone(config));
-        Ok(acceptor.accept(stream).await?)
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let config = tls.config_for(start.client_hello().server_name());
+        Ok(start.into_stream(Arc::clone(config)).await?)
     };
     let shaken = tokio::time::timeout(limit, shaking).await;
     shaken.unwrap_or(Err(NoHandshake::TooSlow))
