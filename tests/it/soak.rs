@@ -36,6 +36,8 @@ const MORE_DESCRIPTORS: usize = 8;
 /// The access log is cut off when it is longer, since a long run may write more than there is room for.
 const LOG_BYTES_MAX: u64 = 32 << 20;
 
+/// How long the gateway waits for more of a body.
+const BODY_PATIENCE: Duration = Duration::from_secs(3);
 const CONFIG: &str = "log_level = \"warn\"\nheader_read_timeout_ms = 3000\nbody_read_timeout_s = 3\nupstream_idle_timeout_s = 5\n";
 
 /// What a caller saw that it should not have.
