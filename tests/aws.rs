@@ -404,8 +404,8 @@ const DOMAIN_NAME: &str = "refused: `mutualTlsAuthentication`, `policy`, `manage
      TLS 1.2 and 1.3 with forward secrecy and without post-quantum key exchange; the host names and zones of AWS are only shown";
 const BASE_PATH: &str = "a base path may have several levels, which AWS refuses here and allows in the API of version 2 only";
 
-const INTEGRATION: &str = "HTTP, HTTP_PROXY and MOCK are served (docs/mapping.md has the subset of templates); the types \
-     AWS and AWS_PROXY, templates outside the subset and `insecureSkipVerification` are stored and answer 500 when called; \
+const INTEGRATION: &str = "HTTP, HTTP_PROXY and MOCK are served (docs/mapping.md has the subset of templates; a reference \
+     to nothing prints nothing); the types AWS and AWS_PROXY, templates outside the subset and `insecureSkipVerification` are stored and answer 500 when called; \
      with `connectionType` VPC_LINK the link must exist and the URI is called directly; stored without effect: \
      `cacheNamespace`, `cacheKeyParameters`, `credentials`, `responseTransferMode`, `integrationTarget`";
 const INTEGRATION_RESPONSE: &str = "templates outside the subset of docs/mapping.md and patterns only Java has are stored \
