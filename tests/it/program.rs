@@ -183,7 +183,10 @@ fn the_commands_do_what_they_say() {
 fn the_commands_say_what_is_wrong() {
     let gateway = Gateway::start();
     for (words, expected) in [
-        (vec!["call", "GetDomainNames"], "GetDomainNames"),
+        (
+            vec!["call", "GetDomainNameAccessAssociations"],
+            "GetDomainNameAccessAssociations",
+        ),
         (vec!["call", "GetAcount"], "GetAccount"),
         (vec!["keys", "show", "nobody"], "nobody"),
         (vec!["import", "does-not-exist.csv"], "does-not-exist.csv"),
