@@ -22,7 +22,8 @@ use tokio::task::JoinHandle;
 use tollgate_control::{Control, ControlSettings};
 use tollgate_entity::Timestamp;
 use tollgate_proxy::DataPlane;
-use tollgate_store::{Store, StoreOptions};
+use tollgate_proxy::unenforced::unenforced;
+use tollgate_store::{Store, StoreError, StoreOptions};
 
 use crate::cli::failed::Failed;
 use crate::config::{Config, KeyReveal, Loaded};
@@ -38,6 +39,9 @@ const CONTROL_THREADS: usize = 2;
 /// How long work of the control plane that still runs after the drain is waited for, such as reading a file on a disk that
 /// does not answer. What it writes is a transaction: done or not done.
 const THREADS_END: Duration = Duration::from_secs(5);
+
+/// Lines of the start's log about what is not enforced.
+const UNENFORCED_TOLD_MAX: usize = 20;
 
 /// A little longer than the allocator keeps what was freed, and as much as it takes from the system at once.
 const GIVE_BACK_AFTER: Duration = Duration::from_millis(1200);
@@ -106,6 +110,7 @@ impl Server {
         let runtime = control_runtime()?;
         let life = Life::starting();
         let data_plane = data_plane::start(config, certificates.domain_certificates(), &store)?;
+        tell_unenforced(&store)?;
         if config.auth {
             make_first_key(&store, config)?;
         } else {
@@ -259,6 +264,27 @@ fn open_store(config: &Config) -> Result<Store, Failed> {
             config.data_dir.display()
         ))
     })
+}
+
+/// Logs what is set in stages and does not do what it says.
+fn tell_unenforced(store: &Store) -> Result<(), Failed> {
+    let mut count = 0;
+    let told = store.read_blocking(|reader| {
+        reader.each_deployed_stage(|stage, content| {
+            for one in unenforced(&stage, &content) {
+                count += 1;
+                if count <= UNENFORCED_TOLD_MAX {
+                    tracing::warn!(place = one.place, "not enforced: {}", one.what);
+                }
+            }
+        })
+    });
+    told.map_err(|error: StoreError| Failed::Failed(error.to_string()))?;
+    if count > UNENFORCED_TOLD_MAX {
+        let more = count - UNENFORCED_TOLD_MAX;
+        tracing::warn!("{more} more settings are not enforced; `tollgate check` tells all");
+    }
+    Ok(())
 }
 
 fn make_first_key(store: &Store, config: &Config) -> Result<(), Failed> {

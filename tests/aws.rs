@@ -11,8 +11,10 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tollgate_control::patch::listed::LISTED;
 use tollgate_control::{Error, OPERATIONS, Operation};
 use tollgate_entity as entity;
+use tollgate_proxy::unenforced::STAGE_SETTINGS;
 
 /// The model, or nothing when the tests run without `make`.
 fn model() -> Option<Value> {
@@ -142,8 +144,8 @@ fn not_kept(shape: &str, member: &str) -> bool {
 /// Samples for members that are enumerations although the model calls them strings, or that have fewer words here.
 const SAMPLES: &[(&str, &str, &str)] = &[
     ("Integration", "passthroughBehavior", "WHEN_NO_MATCH"),
-    // There are no cache clusters, so there is one thing to say about them.
-    ("Stage", "cacheClusterStatus", "NOT_AVAILABLE"),
+    // A cache cluster is there or not; nothing takes its time here.
+    ("Stage", "cacheClusterStatus", "AVAILABLE"),
 ];
 
 /// Fills every member the model knows, lets our noun read it and write it again, and compares the members.
@@ -325,40 +327,27 @@ fn every_noun_has_awss_members_and_words() {
 
 /// What is there but narrower than AWS's, operation by operation.
 const DIFFERS: &[(&str, &str)] = &[
+    ("CreateRestApi", REST_API),
+    ("UpdateRestApi", REST_API),
+    ("CreateDeployment", STAGE),
+    ("CreateStage", STAGE),
+    ("UpdateStage", STAGE),
     (
         "ImportRestApi",
-        "refused: `x-amazon-apigateway-policy`, the endpoint type PRIVA\
-         TE; ignored with a warning: VPC endpoints",
+        "refused: `x-amazon-apigateway-policy`, the endpoint type PRIVATE; ignored with a warning: VPC endpoints",
     ),
     (
         "PutRestApi",
-        "refused: `x-amazon-apigateway-policy`, the endpoint type PRIVA\
-         TE; ignored with a warning: VPC endpoints",
+        "refused: `x-amazon-apigateway-policy`, the endpoint type PRIVATE; ignored with a warning: VPC endpoints",
     ),
     ("GetExport", "`postman` adds nothing"),
     (
-        "CreateRestApi",
-        "refused: the endpoint type PRIVATE, `policy`, `cloneFrom`; `apiKeySource` AUTHORIZER is stored, and calls that need a key answer 500; stored without effect: \
-         the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, `minimumCompressionSize`",
+        "FlushStageCache",
+        "nothing is cached, so that there is nothing to flush",
     ),
     (
-        "UpdateRestApi",
-        "refused: the endpoint type PRIVATE, `policy`; `apiKeySource` AUTHORIZER is stored, and calls that need a key answer 500; stored without effect: \
-         the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, `minimumCompressionSize`",
-    ),
-    (
-        "CreateDeployment",
-        "refused: `canarySettings`, `cacheClusterEnabled`; stored without effect: `cacheClusterSize`, `tracingEnabled`",
-    ),
-    (
-        "CreateStage",
-        "refused: `canarySettings`, `cacheClusterEnabled`; stored without effect: `cacheClusterSize`, `tracingEnabled`, \
-         `documentationVersion`",
-    ),
-    (
-        "UpdateStage",
-        "refused: canaries, cache clusters; stored without effect: `cacheClusterSize`, \
-         `tracingEnabled`, `documentationVersion`, `accessLogSettings`, method settings other than throttling",
+        "FlushStageAuthorizersCache",
+        "nothing is cached, so that there is nothing to flush",
     ),
     ("PutMethod", METHOD),
     ("UpdateMethod", METHOD),
@@ -395,6 +384,10 @@ const DIFFERS: &[(&str, &str)] = &[
     ),
 ];
 
+const REST_API: &str = "refused: the endpoint type PRIVATE, `policy`; `apiKeySource` AUTHORIZER is stored, and calls that need a \
+     key answer 500; stored without effect: the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, \
+     `minimumCompressionSize`";
+const STAGE: &str = "see below for what is stored without effect";
 const METHOD: &str = "the authorization types AWS_IAM, CUSTOM and COGNITO_USER_POOLS are stored, and calls answer 500";
 const AUTHORIZER: &str = "stored and reported; calls to methods that use it answer 500";
 const DOMAIN_NAME: &str = "refused: `mutualTlsAuthentication`, `policy`, `managementPolicy`, the endpoint type PRIVATE, \
@@ -410,6 +403,48 @@ const INTEGRATION: &str = "HTTP, HTTP_PROXY and MOCK are served (docs/mapping.md
      `cacheNamespace`, `cacheKeyParameters`, `credentials`, `responseTransferMode`, `integrationTarget`";
 const INTEGRATION_RESPONSE: &str = "templates outside the subset of docs/mapping.md and patterns only Java has are stored \
      and answer 500 when called";
+
+#[test]
+fn every_update_operation_has_paths_and_every_path_an_op() {
+    for operation in OPERATIONS {
+        if !operation.name.starts_with("Update") || operation.handler.is_none() {
+            continue;
+        }
+        let listed = LISTED
+            .iter()
+            .find(|listed| listed.operation == operation.name);
+        let paths = listed.map(|listed| listed.paths()).unwrap_or_default();
+        assert!(
+            !paths.is_empty(),
+            "{} is not in control's patch/listed.rs",
+            operation.name
+        );
+        for patchable in paths {
+            assert!(
+                patchable.path.starts_with('/') && !patchable.ops.is_empty(),
+                "{patchable:?}"
+            );
+        }
+    }
+}
+
+/// Absences that stay need their reason.
+#[test]
+fn what_is_absent_for_good_says_why() {
+    for operation in OPERATIONS {
+        let reason = operation.reason;
+        assert!(
+            operation.handler.is_none() || reason.is_empty(),
+            "{}",
+            operation.name
+        );
+        assert!(
+            !reason.ends_with('.') && !reason.contains('|'),
+            "{}",
+            operation.name
+        );
+    }
+}
 
 #[test]
 fn the_compatibility_page_is_in_step_with_the_table() {
@@ -462,5 +497,31 @@ fn compatibility() -> String {
         )
         .unwrap();
     }
-    page
+    page + &settings_without_effect() + &patch_paths()
+}
+
+fn settings_without_effect() -> String {
+    let mut text = "\n## Settings of stages without effect\n\n\
+        They are stored and reported. A stage that has one is told when the gateway starts, and by `tollgate check`; so is \
+        every deployed method that cannot be called, with its reason.\n\n\
+        | setting | what happens instead |\n|---|---|\n"
+        .to_owned();
+    for setting in &STAGE_SETTINGS {
+        writeln!(text, "| `{}` | {} |", setting.name, setting.instead).unwrap();
+    }
+    text
+}
+
+fn patch_paths() -> String {
+    let mut text = "\n## What can be patched\n\n\
+        `{…}` is one segment, `~1` in it a slash; `{resourcePath}` may be several.\n\n\
+        | operation | path | op |\n|---|---|---|\n"
+        .to_owned();
+    for listed in LISTED {
+        for patchable in listed.paths() {
+            let (operation, ops) = (listed.operation, patchable.ops.join(", "));
+            writeln!(text, "| {operation} | `{}` | {ops} |", patchable.path).unwrap();
+        }
+    }
+    text
 }

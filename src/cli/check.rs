@@ -7,7 +7,8 @@ use serde_json::json;
 use tollgate_entity::{ClientCertificate, DomainName};
 use tollgate_proxy::net::connect::client_config;
 use tollgate_proxy::net::tls::validity::Validity;
-use tollgate_store::{Inspected, inspect, stored};
+use tollgate_proxy::unenforced::unenforced;
+use tollgate_store::{Inspected, each_deployed_stage, inspect, stored};
 
 use super::failed::Failed;
 use super::output::{self, Output};
@@ -22,6 +23,20 @@ struct Found {
     /// It would, and they would be in its log.
     warnings: Vec<String>,
     notes: Vec<String>,
+}
+
+impl Found {
+    /// What is set in the data directory and does not do what it says.
+    fn look_at_stages(&mut self, data_dir: &Path) {
+        let looked = each_deployed_stage(data_dir, |stage, content| {
+            let found = unenforced(&stage, &content);
+            self.warnings.extend(found.iter().map(ToString::to_string));
+        });
+        if let Err(error) = looked {
+            self.warnings
+                .push(format!("the stages cannot be looked at: {error}"));
+        }
+    }
 }
 
 /// Shows a configuration that was loaded, and so is good in itself; then what is wrong with what it names.
@@ -77,6 +92,9 @@ fn look(config: &Config) -> Found {
         looked.map_err(|error| Failed::Failed(error.to_string()))
     });
     let is_served = matches!(inspected, Ok(Inspected::Served { .. }));
+    if is_served || matches!(inspected, Ok(Inspected::Good)) {
+        found.look_at_stages(&config.data_dir);
+    }
     match inspected {
         Ok(Inspected::New) => {
             let note = format!("data directory {dir}: the first start makes it");

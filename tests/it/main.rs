@@ -36,5 +36,6 @@ mod soak;
 mod suspended;
 mod tls;
 mod tls_client;
+mod unenforced;
 mod upstream;
 mod usage;

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::extract::{Caller, Json, Path, Query};
 use crate::page::{Items, Page};
 use crate::patch::{Patch, PatchDocument, PatchRule, PathRefusal, replace};
+use crate::stage::canary::NewCanary;
 use crate::stage::{self, CACHE_CLUSTER_SIZES};
 use crate::{Control, find};
 
@@ -25,7 +26,7 @@ pub struct NewDeployment {
     cache_cluster_enabled: Option<bool>,
     cache_cluster_size: Option<String>,
     variables: Option<BTreeMap<String, String>>,
-    canary_settings: Option<serde_json::Value>,
+    canary_settings: Option<NewCanary>,
     tracing_enabled: Option<bool>,
 }
 
@@ -129,7 +130,7 @@ pub async fn delete(
         if tx
             .list::<Stage>(&api)?
             .iter()
-            .any(|stage| stage.deployment_id == id)
+            .any(|stage| points_at(stage, &id))
         {
             return Err(Error::bad_request(
                 "Active stages pointing to this deployment must be moved or deleted",
@@ -140,6 +141,12 @@ pub async fn delete(
         Ok(())
     });
     done.await
+}
+
+/// Whether the stage, or its canary, is of that deployment.
+fn points_at(stage: &Stage, id: &str) -> bool {
+    let canary = stage.canary_settings.as_ref();
+    stage.deployment_id == id || canary.is_some_and(|canary| canary.deployment_id == id)
 }
 
 #[rustfmt::skip]
@@ -158,30 +165,29 @@ impl NewDeployment {
 
     fn check(&self, reader: &Reader<'_>, api: &str) -> Result<(), Error> {
         if self.canary_settings.is_some() {
-            return Err(self.refuse_canary(reader, api)?);
+            self.check_canary_stage(reader, api)?;
         }
-        if let Some(name) = self.stage_name() {
-            stage::check_name(name)?;
+        match self.stage_name() {
+            Some(name) => stage::check_name(name),
+            None => Ok(()),
         }
-        stage::check_cache(self.cache_cluster_enabled)?;
-        stage::check_variables(self.variables.as_ref())
     }
 
-    /// What AWS would find wrong with a canary first, then that there are none yet.
-    fn refuse_canary(&self, reader: &Reader<'_>, api: &str) -> Result<Error, Error> {
+    /// A canary is of a stage that is there already.
+    fn check_canary_stage(&self, reader: &Reader<'_>, api: &str) -> Result<(), Error> {
         const CONTENT: &str = "Invalid deployment content specified.";
         let Some(name) = self.stage_name() else {
             let given = self.stage_name.as_deref().unwrap_or("null");
-            return Ok(Error::bad_request(format!(
+            return Err(Error::bad_request(format!(
                 "{CONTENT}Non null and non empty stageName must be provided for canary deployment. Provided value is {given}"
             )));
         };
-        if reader.get::<Stage>(api, name)?.is_none() {
-            return Ok(Error::bad_request(format!(
+        match reader.get::<Stage>(api, name)? {
+            Some(_) => Ok(()),
+            None => Err(Error::bad_request(format!(
                 "{CONTENT}Stage {name} must already be created before making a canary release deployment"
-            )));
+            ))),
         }
-        Ok(stage::no_canaries())
     }
 
     fn put_stage(&self, tx: &mut Transaction<'_>, deployment: &Deployment) -> Result<(), Error> {
@@ -191,7 +197,10 @@ impl NewDeployment {
         let now = deployment.created_date;
         let found = tx.get::<Stage>(&deployment.rest_api_id, name)?;
         let mut stage = found.unwrap_or_else(|| empty_stage(&deployment.rest_api_id, name, now));
-        stage.deployment_id.clone_from(&deployment.id);
+        match self.canary_settings.clone() {
+            Some(canary) => stage.canary_settings = Some(canary.of_deployment(&deployment.id)),
+            None => stage.deployment_id.clone_from(&deployment.id),
+        }
         stage.last_updated_date = now;
         if let Some(description) = &self.stage_description {
             stage.description = Some(description.clone()).filter(|text| !text.is_empty());
@@ -199,12 +208,16 @@ impl NewDeployment {
         if let Some(variables) = &self.variables {
             stage.variables = Some(variables.clone()).filter(|variables| !variables.is_empty());
         }
+        if let Some(enabled) = self.cache_cluster_enabled {
+            stage.cache_cluster_enabled = enabled;
+        }
         if self.cache_cluster_size.is_some() {
             stage
                 .cache_cluster_size
                 .clone_from(&self.cache_cluster_size);
         }
         stage.tracing_enabled = self.tracing_enabled.unwrap_or(stage.tracing_enabled);
+        stage::check(tx, &mut stage)?;
         tx.put(&stage)?;
         Ok(())
     }

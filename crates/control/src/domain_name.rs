@@ -1,7 +1,7 @@
 //! DomainName: a name of one's own for APIs, with its certificate. Create, get, list, update, delete.
 
 mod new;
-mod update;
+pub(crate) mod update;
 
 use serde_json::{Value, json};
 use tollgate_entity::{BasePathMapping, DomainName};

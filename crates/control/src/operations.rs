@@ -18,8 +18,9 @@ use crate::extract::{Caller, Query};
 use crate::native::NATIVE;
 use crate::{account, api_key, tags, usage, usage_plan, usage_plan_key};
 use crate::{
-    authorizer, deployment, gateway_response, integration, integration_response, method,
-    method_response, model, request_validator, resource, rest_api, stage,
+    authorizer, deployment, documentation_part, documentation_version, gateway_response,
+    integration, integration_response, method, method_response, model, request_validator, resource,
+    rest_api, sdk_type, stage,
 };
 use crate::{base_path_mapping, client_certificate, domain_name, vpc_link};
 
@@ -185,8 +186,8 @@ pub static OPERATIONS: &[Operation] = &[
     op("GetStage", GET, "/restapis/{restapi_id}/stages/{stage_name}", 200, || get(stage::get)),
     op("UpdateStage", PATCH, "/restapis/{restapi_id}/stages/{stage_name}", 200, || patch(stage::update)),
     op("DeleteStage", DELETE, "/restapis/{restapi_id}/stages/{stage_name}", 202, || delete(stage::delete)),
-    absent("FlushStageAuthorizersCache", DELETE, "/restapis/{restapi_id}/stages/{stage_name}/cache/authorizers", 202),
-    absent("FlushStageCache", DELETE, "/restapis/{restapi_id}/stages/{stage_name}/cache/data", 202),
+    op("FlushStageAuthorizersCache", DELETE, "/restapis/{restapi_id}/stages/{stage_name}/cache/authorizers", 202, || delete(stage::flush)),
+    op("FlushStageCache", DELETE, "/restapis/{restapi_id}/stages/{stage_name}/cache/data", 202, || delete(stage::flush)),
     op("GetExport", GET, "/restapis/{restapi_id}/stages/{stage_name}/exports/{export_type}", 200, || get(rest_api::get_export)),
     senseless("GetSdk", GET, "/restapis/{restapi_id}/stages/{stage_name}/sdks/{sdk_type}", 200, "generators of client code are programs of their own; GetExport gives them the OpenAPI definition they read"),
 
@@ -221,17 +222,17 @@ pub static OPERATIONS: &[Operation] = &[
     op("DeleteGatewayResponse", DELETE, "/restapis/{restapi_id}/gatewayresponses/{response_type}", 202, || delete(gateway_response::delete)),
 
     // Documentation
-    absent("CreateDocumentationPart", POST, "/restapis/{restapi_id}/documentation/parts", 201),
-    absent("ImportDocumentationParts", PUT, "/restapis/{restapi_id}/documentation/parts", 200),
-    absent("GetDocumentationParts", GET, "/restapis/{restapi_id}/documentation/parts", 200),
-    absent("GetDocumentationPart", GET, "/restapis/{restapi_id}/documentation/parts/{part_id}", 200),
-    absent("UpdateDocumentationPart", PATCH, "/restapis/{restapi_id}/documentation/parts/{part_id}", 200),
-    absent("DeleteDocumentationPart", DELETE, "/restapis/{restapi_id}/documentation/parts/{part_id}", 202),
-    absent("CreateDocumentationVersion", POST, "/restapis/{restapi_id}/documentation/versions", 201),
-    absent("GetDocumentationVersions", GET, "/restapis/{restapi_id}/documentation/versions", 200),
-    absent("GetDocumentationVersion", GET, "/restapis/{restapi_id}/documentation/versions/{doc_version}", 200),
-    absent("UpdateDocumentationVersion", PATCH, "/restapis/{restapi_id}/documentation/versions/{doc_version}", 200),
-    absent("DeleteDocumentationVersion", DELETE, "/restapis/{restapi_id}/documentation/versions/{doc_version}", 202),
+    op("CreateDocumentationPart", POST, "/restapis/{restapi_id}/documentation/parts", 201, || post(documentation_part::create)),
+    op("ImportDocumentationParts", PUT, "/restapis/{restapi_id}/documentation/parts", 200, || put(documentation_part::import)),
+    op("GetDocumentationParts", GET, "/restapis/{restapi_id}/documentation/parts", 200, || get(documentation_part::list)),
+    op("GetDocumentationPart", GET, "/restapis/{restapi_id}/documentation/parts/{part_id}", 200, || get(documentation_part::get)),
+    op("UpdateDocumentationPart", PATCH, "/restapis/{restapi_id}/documentation/parts/{part_id}", 200, || patch(documentation_part::update)),
+    op("DeleteDocumentationPart", DELETE, "/restapis/{restapi_id}/documentation/parts/{part_id}", 202, || delete(documentation_part::delete)),
+    op("CreateDocumentationVersion", POST, "/restapis/{restapi_id}/documentation/versions", 201, || post(documentation_version::create)),
+    op("GetDocumentationVersions", GET, "/restapis/{restapi_id}/documentation/versions", 200, || get(documentation_version::list)),
+    op("GetDocumentationVersion", GET, "/restapis/{restapi_id}/documentation/versions/{doc_version}", 200, || get(documentation_version::get)),
+    op("UpdateDocumentationVersion", PATCH, "/restapis/{restapi_id}/documentation/versions/{doc_version}", 200, || patch(documentation_version::update)),
+    op("DeleteDocumentationVersion", DELETE, "/restapis/{restapi_id}/documentation/versions/{doc_version}", 202, || delete(documentation_version::delete)),
 
     // Domain names
     op("CreateDomainName", POST, "/domainnames", 201, || post(domain_name::create)),
@@ -260,8 +261,8 @@ pub static OPERATIONS: &[Operation] = &[
     op("GetVpcLink", GET, "/vpclinks/{vpclink_id}", 200, || get(vpc_link::get)),
     op("UpdateVpcLink", PATCH, "/vpclinks/{vpclink_id}", 200, || patch(vpc_link::update)),
     op("DeleteVpcLink", DELETE, "/vpclinks/{vpclink_id}", 202, || delete(vpc_link::delete)),
-    absent("GetSdkTypes", GET, "/sdktypes", 200),
-    absent("GetSdkType", GET, "/sdktypes/{sdktype_id}", 200),
+    op("GetSdkTypes", GET, "/sdktypes", 200, || get(sdk_type::list)),
+    op("GetSdkType", GET, "/sdktypes/{sdktype_id}", 200, || get(sdk_type::get)),
 ];
 
 /// The operation of that name.

@@ -1,6 +1,9 @@
 //! `patchOperations`: which paths an entity lets be patched, finding the one meant, applying a batch.
 
+pub mod listed;
 mod path;
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -171,7 +171,7 @@ pub struct AtResponse {
 }
 
 /// What UpdateResource can change. The root has neither member.
-struct Place {
+pub(crate) struct Place {
     parent_id: Option<String>,
     path_part: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! RestApi: one API; making it makes its root resource and its two models, deleting it takes everything along.
 
+mod clone;
 pub(crate) mod definition;
 pub(crate) mod export;
 pub(crate) mod import;
@@ -22,14 +23,17 @@ use crate::patch::PatchDocument;
 use crate::{Control, base_path_mapping, coverage, find, model, shown};
 pub use export::get_export;
 pub use import::{import, put_rest_api};
+use new::Given;
 pub use new::NewRestApi;
 
 /// CreateRestApi.
 pub async fn create(
     control: Control,
     caller: Caller,
-    Json(new): Json<NewRestApi>,
+    Json(mut new): Json<NewRestApi>,
 ) -> Result<Json<RestApi>, Error> {
+    let clone_from = new.clone_from.take().filter(|from| !from.is_empty());
+    let given = Given::of(&new);
     let mut api = new.checked(caller.operation)?;
     let mut rng = control.rng();
     api.id = id::ten(&mut rng);
@@ -42,8 +46,17 @@ pub async fn create(
         ..Resource::default()
     };
     let models = model::defaults(&api.id, &mut rng);
-    let audit = caller.audit(json!({"restApiId": api.id, "name": api.name}));
+    let audit =
+        caller.audit(json!({"restApiId": api.id, "name": api.name, "cloneFrom": clone_from}));
+    let settings = control.settings.clone();
     let created = control.store.commit(audit, move |tx| {
+        if let Some(from) = clone_from {
+            let from = find::rest_api(tx, &settings, &from)?;
+            given.leave_rest(&mut api, &from);
+            tx.insert(&api)?;
+            clone::beneath(tx, &from, &api, &mut rng)?;
+            return Ok(api);
+        }
         tx.insert(&api)?;
         tx.insert(&root)?;
         for model in &models {

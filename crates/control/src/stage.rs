@@ -1,5 +1,6 @@
 //! Stage: a name under which a deployment is called, with variables and method settings of its own.
 
+pub(crate) mod canary;
 mod settings;
 pub(crate) mod update;
 pub(crate) mod variables;
@@ -8,7 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::json;
-use tollgate_entity::{Deployment, Stage, Tags, Timestamp, tags};
+use tollgate_entity::stage::CacheClusterStatus;
+use tollgate_entity::{Deployment, DocumentationVersion, Stage, Tags, Timestamp, tags};
 use tollgate_store::Reader;
 
 use crate::check::Check;
@@ -16,7 +18,8 @@ use crate::error::Error;
 use crate::extract::{Caller, Json, Path, Query};
 use crate::page::Items;
 use crate::patch::PatchDocument;
-use crate::{Control, base_path_mapping, coverage, find};
+use crate::{Control, base_path_mapping, client_certificate, coverage, find};
+use canary::NewCanary;
 pub use settings::Shown;
 use update::Change;
 pub(crate) use variables::check as check_variables;
@@ -38,16 +41,9 @@ pub struct NewStage {
     cache_cluster_size: Option<String>,
     variables: Option<BTreeMap<String, String>>,
     documentation_version: Option<String>,
-    canary_settings: Option<CanarySettings>,
+    canary_settings: Option<NewCanary>,
     tracing_enabled: Option<bool>,
     tags: Option<Tags>,
-}
-
-/// The only member that is looked at before canaries are refused.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct CanarySettings {
-    deployment_id: Option<String>,
 }
 
 /// CreateStage.
@@ -162,22 +158,17 @@ impl NewStage {
         if reader.get::<Stage>(&api, &name)?.is_some() {
             return Err(Error::conflict("Stage already exists"));
         }
-        if let Some(canary) = self.canary_settings {
-            return Err(refuse_canary(
-                reader,
-                &api,
-                canary.deployment_id.as_deref(),
-            )?);
-        }
-        check_cache(self.cache_cluster_enabled)?;
-        check_variables(self.variables.as_ref())?;
         let tags = self.tags.unwrap_or_default();
         tags::check(&tags)?;
-        Ok(Stage {
+        let mut stage = Stage {
             rest_api_id: api,
             stage_name: name,
+            canary_settings: self
+                .canary_settings
+                .map(|canary| canary.of_stage(&deployment_id)),
             deployment_id,
             description: self.description.filter(|text| !text.is_empty()),
+            cache_cluster_enabled: self.cache_cluster_enabled.unwrap_or_default(),
             cache_cluster_size: self.cache_cluster_size,
             variables: self.variables.filter(|variables| !variables.is_empty()),
             documentation_version: self.documentation_version.filter(|text| !text.is_empty()),
@@ -186,8 +177,50 @@ impl NewStage {
             created_date: now,
             last_updated_date: now,
             ..Stage::default()
-        })
+        };
+        check(reader, &mut stage)?;
+        Ok(stage)
     }
+}
+
+/// What holds for every stage. What it names must be there; what the cache cluster is follows from whether there is one.
+pub(crate) fn check(reader: &Reader<'_>, stage: &mut Stage) -> Result<(), Error> {
+    let api = &stage.rest_api_id;
+    check_deployment(reader, api, &stage.deployment_id)?;
+    if let Some(canary) = &stage.canary_settings {
+        canary::check(canary)?;
+        check_deployment(reader, api, &canary.deployment_id)?;
+    }
+    if let Some(version) = &stage.documentation_version
+        && reader.get::<DocumentationVersion>(api, version)?.is_none()
+    {
+        return Err(Error::bad_request(
+            "Invalid Documentation version identifier specified",
+        ));
+    }
+    client_certificate::check(reader, stage.client_certificate_id.as_deref())?;
+    check_variables(stage.variables.as_ref())?;
+    if stage.cache_cluster_enabled {
+        let size = &mut stage.cache_cluster_size;
+        size.get_or_insert_with(|| CACHE_CLUSTER_SIZES[0].to_owned());
+        stage.cache_cluster_status = CacheClusterStatus::Available;
+    } else {
+        stage.cache_cluster_status = CacheClusterStatus::NotAvailable;
+    }
+    Ok(())
+}
+
+/// FlushStageCache and FlushStageAuthorizersCache: nothing is kept that would have to go.
+pub async fn flush(
+    control: Control,
+    caller: Caller,
+    Path((api, name)): Path<(String, String)>,
+) -> Result<(), Error> {
+    let audit = caller.audit(json!({"restApiId": api, "stageName": name}));
+    let done = control
+        .store
+        .commit(audit, move |tx| find::stage(tx, &api, &name).map(drop));
+    done.await
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), Error> {
@@ -206,32 +239,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-pub(crate) fn check_cache(enabled: Option<bool>) -> Result<(), Error> {
-    match enabled {
-        Some(true) => Err(Error::bad_request(
-            "A cache cluster is not supported yet. Set cacheClusterEnabled to false.",
-        )),
-        _ => Ok(()),
-    }
-}
-
 fn check_deployment(reader: &Reader<'_>, api: &str, id: &str) -> Result<(), Error> {
     match reader.get::<Deployment>(api, id)? {
         Some(_) => Ok(()),
         None => Err(Error::bad_request("Deployment id does not exist")),
     }
-}
-
-/// What AWS would find wrong with a canary first, then that there are none yet.
-fn refuse_canary(reader: &Reader<'_>, api: &str, deployment: Option<&str>) -> Result<Error, Error> {
-    if let Some(id) = deployment {
-        check_deployment(reader, api, id)?;
-    }
-    Ok(no_canaries())
-}
-
-pub(crate) fn no_canaries() -> Error {
-    Error::bad_request("canarySettings are not supported yet.")
 }
 
 #[cfg(test)]

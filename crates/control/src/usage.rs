@@ -201,7 +201,7 @@ fn find_key(reader: &Reader<'_>, plan_id: &str, key_id: &str) -> Result<(), Erro
 
 /// What UpdateUsage can be asked for.
 #[derive(Debug, Default)]
-struct Wanted {
+pub(crate) struct Wanted {
     remaining: Option<i64>,
 }
 

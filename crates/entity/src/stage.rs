@@ -43,10 +43,11 @@ pub struct Stage {
     pub last_updated_date: Timestamp,
 }
 
-/// There is no cache cluster on one's own machine.
+/// What AWS would say of the cache cluster once it is done: nothing takes its time here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CacheClusterStatus {
+    Available,
     #[default]
     NotAvailable,
 }

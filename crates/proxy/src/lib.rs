@@ -39,6 +39,7 @@ mod start;
 #[cfg(test)]
 mod testing;
 mod time;
+pub mod unenforced;
 mod usage;
 mod waiting;
 mod working;

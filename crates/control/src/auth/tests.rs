@@ -186,7 +186,7 @@ async fn without_authentication_only_loopback_is_answered() {
 }
 
 #[tokio::test]
-async fn absent_operations_say_their_name() {
+async fn absent_operations_say_their_name_and_why_if_they_stay_absent() {
     let gateway = Gateway::new();
     for operation in crate::OPERATIONS {
         if operation.handler.is_some() {

@@ -188,12 +188,6 @@ async fn bad_stages_are_refused_with_the_deployment() {
     .await;
     let name = "Invalid stage variable name: a-b. Please use names with only word characters.";
     bad(json!({"stageName": "s", "variables": {"a-b": "1"}}), name).await;
-    let cache = "A cache cluster is not supported yet. Set cacheClusterEnabled to false.";
-    bad(
-        json!({"stageName": "s", "cacheClusterEnabled": true}),
-        cache,
-    )
-    .await;
     let canary =
         |stage: Value| json!({"stageName": stage, "canarySettings": {"percentTraffic": 50}});
     let nameless = "Invalid deployment content specified.Non null and non empty stageName must be provided for canary deployment. \
@@ -206,7 +200,12 @@ async fn bad_stages_are_refused_with_the_deployment() {
     )
     .await;
     gateway.post(&path, json!({"stageName": "s"})).await.ok(201);
-    bad(canary(json!("s")), "canarySettings are not supported yet.").await;
+    let share = json!({"stageName": "s", "canarySettings": {"percentTraffic": 150}});
+    bad(
+        share,
+        "Invalid percentTraffic value specified, must be between 0.0 and 100.0",
+    )
+    .await;
     let list = gateway.get(&path).await.ok(200);
     assert_eq!(list["item"].as_array().unwrap().len(), 1);
 }
@@ -230,4 +229,32 @@ async fn bad_patches_are_refused() {
         .patch(&one, &[("remove", "/description", None)])
         .await
         .bad("Invalid patch path  '/description' specified for op 'remove'. Please choose supported operations");
+}
+
+#[tokio::test]
+async fn a_canary_deployment_leaves_the_stage_on_its_own() {
+    let gateway = Gateway::new();
+    let (api, _) = api_with_method(&gateway).await;
+    let path = format!("/restapis/{api}/deployments");
+    let first = gateway
+        .post(
+            &path,
+            json!({"stageName": "s", "cacheClusterEnabled": true}),
+        )
+        .await;
+    let first = text(&first.ok(201), "id");
+    let canary = json!({"stageName": "s", "canarySettings": {"percentTraffic": 50, "stageVariableOverrides": {"a": "b"}}});
+    let second = text(&gateway.post(&path, canary).await.ok(201), "id");
+    let stage = gateway
+        .get(&format!("/restapis/{api}/stages/s"))
+        .await
+        .ok(200);
+    assert_eq!(text(&stage, "deploymentId"), first);
+    assert_eq!(text(&stage, "cacheClusterStatus"), "AVAILABLE");
+    assert_eq!(
+        stage["canarySettings"],
+        json!({
+            "deploymentId": second, "percentTraffic": 50.0, "stageVariableOverrides": {"a": "b"}, "useStageCache": false,
+        })
+    );
 }

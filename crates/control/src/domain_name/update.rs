@@ -19,7 +19,7 @@ const ENDPOINT_TYPES: [&str; 3] = ["REGIONAL", "EDGE", "PRIVATE"];
 const PRIVATE_KEY: &str = "/certificatePrivateKey";
 
 /// A domain name being changed, and the certificate that is uploaded for it.
-pub(super) struct Change {
+pub(crate) struct Change {
     domain: DomainName,
     uploaded: Given,
 }

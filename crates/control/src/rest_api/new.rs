@@ -35,7 +35,7 @@ pub struct NewRestApi {
     name: Option<String>,
     description: Option<String>,
     version: Option<String>,
-    clone_from: Option<String>,
+    pub(super) clone_from: Option<String>,
     binary_media_types: Option<Vec<String>>,
     minimum_compression_size: Option<i32>,
     api_key_source: Option<String>,
@@ -53,6 +53,46 @@ struct NewEndpointConfiguration {
     types: Option<Vec<String>>,
     ip_address_type: Option<String>,
     vpc_endpoint_ids: Option<Vec<String>>,
+}
+
+/// Which settings a body gives; a clone has the others from its original.
+pub(super) struct Given {
+    description: bool,
+    version: bool,
+    binary_media_types: bool,
+    minimum_compression_size: bool,
+    api_key_source: bool,
+}
+
+impl Given {
+    pub(super) fn of(new: &NewRestApi) -> Self {
+        Given {
+            description: new.description.is_some(),
+            version: new.version.is_some(),
+            binary_media_types: new.binary_media_types.is_some(),
+            minimum_compression_size: new.minimum_compression_size.is_some(),
+            api_key_source: new.api_key_source.is_some(),
+        }
+    }
+
+    /// Gives the clone what its body left out.
+    pub(super) fn leave_rest(&self, api: &mut RestApi, from: &RestApi) {
+        if !self.description {
+            api.description.clone_from(&from.description);
+        }
+        if !self.version {
+            api.version.clone_from(&from.version);
+        }
+        if !self.binary_media_types {
+            api.binary_media_types.clone_from(&from.binary_media_types);
+        }
+        if !self.minimum_compression_size {
+            api.minimum_compression_size = from.minimum_compression_size;
+        }
+        if !self.api_key_source {
+            api.api_key_source = from.api_key_source;
+        }
+    }
 }
 
 impl NewRestApi {
@@ -87,9 +127,6 @@ impl NewRestApi {
         update::check_compression(self.minimum_compression_size)?;
         let endpoint_configuration = self.endpoint_configuration.unwrap_or_default().checked()?;
         update::check_policy(self.policy.as_deref())?;
-        if self.clone_from.is_some_and(|from| !from.is_empty()) {
-            return Err(Error::bad_request("cloneFrom is not supported yet."));
-        }
         let tags = self.tags.unwrap_or_default();
         tags::check(&tags)?;
         let source = self.api_key_source.as_deref();

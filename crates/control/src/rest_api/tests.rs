@@ -161,7 +161,6 @@ async fn what_would_protect_but_is_not_there_yet_is_refused() {
     for (member, value) in [
         ("policy", json!("{\"Version\":\"2012-10-17\"}")),
         ("endpointConfiguration", json!({"types": ["PRIVATE"]})),
-        ("cloneFrom", json!("abc")),
     ] {
         let answer = gateway
             .post("/restapis", json!({"name": "n", member: value}))
@@ -505,4 +504,85 @@ async fn names_and_descriptions_are_bounded() {
     replace("/description", &description)
         .await
         .bad(long_description);
+}
+
+#[tokio::test]
+async fn a_clone_has_everything_under_ids_of_its_own() {
+    let gateway = Gateway::new();
+    gateway
+        .post("/restapis", json!({"name": "n", "cloneFrom": "nope"}))
+        .await
+        .missing("Invalid API identifier specified 000000000000:nope");
+    let (api, resource) = crate::testing::api_with_method(&gateway).await;
+    let of = |rest: &str| format!("/restapis/{api}/{rest}");
+    let validator = gateway
+        .post(&of("requestvalidators"), json!({"name": "v"}))
+        .await;
+    let validator = text(&validator.ok(201), "id");
+    let reference = format!("https://apigateway.amazonaws.com/restapis/{api}/models/Empty");
+    let schema = json!({"$ref": reference}).to_string();
+    let model = json!({"name": "Pet", "contentType": "application/json", "schema": schema});
+    gateway.post(&of("models"), model).await.ok(201);
+    gateway
+        .put(
+            &of("gatewayresponses/THROTTLED"),
+            json!({"statusCode": "430"}),
+        )
+        .await
+        .ok(201);
+    let part = json!({"location": {"type": "API"}, "properties": "{}"});
+    gateway.post(&of("documentation/parts"), part).await.ok(201);
+    let method = of(&format!("resources/{resource}/methods/GET"));
+    let patch = [("replace", "/requestValidatorId", Some(validator.as_str()))];
+    gateway.patch(&method, &patch).await.ok(200);
+    gateway
+        .patch(
+            &format!("/restapis/{api}"),
+            &[
+                ("add", "/binaryMediaTypes/image~1png", None),
+                ("replace", "/description", Some("d")),
+            ],
+        )
+        .await
+        .ok(200);
+
+    let clone = gateway
+        .post(
+            "/restapis",
+            json!({"name": "copy", "cloneFrom": api, "description": "other"}),
+        )
+        .await
+        .ok(201);
+    let id = text(&clone, "id");
+    assert_ne!(id, api);
+    assert_eq!(
+        (text(&clone, "name"), text(&clone, "description")),
+        ("copy".to_owned(), "other".to_owned())
+    );
+    assert_eq!(clone["binaryMediaTypes"], json!(["image/png"]));
+    let of = |rest: &str| format!("/restapis/{id}/{rest}");
+    let resources = gateway.get(&of("resources?embed=methods")).await.ok(200);
+    let [root, test] = resources["item"].as_array().unwrap().as_slice() else {
+        panic!("{resources}")
+    };
+    assert_eq!(text(root, "id"), text(&clone, "rootResourceId"));
+    assert_eq!(text(test, "parentId"), text(root, "id"));
+    assert_ne!(text(test, "id"), resource);
+    let copied = &test["resourceMethods"]["GET"];
+    assert_eq!(copied["methodIntegration"]["cacheNamespace"], test["id"]);
+    let validators = gateway.get(&of("requestvalidators")).await.ok(200);
+    assert_eq!(validators["item"][0]["id"], copied["requestValidatorId"]);
+    assert_ne!(text(copied, "requestValidatorId"), validator);
+    let pet = gateway.get(&of("models/Pet?flatten=true")).await.ok(200);
+    assert!(
+        text(&pet, "schema").contains("#/definitions/Empty"),
+        "{pet}"
+    );
+    let throttled = gateway.get(&of("gatewayresponses/THROTTLED")).await.ok(200);
+    assert_eq!(text(&throttled, "statusCode"), "430");
+    let parts = gateway.get(&of("documentation/parts")).await.ok(200);
+    assert_eq!(parts["item"][0]["location"]["type"], "API");
+    // The original is as it was.
+    let kept = gateway.get(&method).await.ok(200);
+    assert_eq!(text(&kept, "requestValidatorId"), validator);
 }

@@ -30,6 +30,15 @@ impl Stages {
         }
     }
 
+    /// Makes versions of the documentation that stages can name.
+    async fn document(&self, versions: &[&str]) {
+        for version in versions {
+            let path = format!("/restapis/{}/documentation/versions", self.api);
+            let body = json!({"documentationVersion": version});
+            self.gateway.post(&path, body).await.ok(201);
+        }
+    }
+
     async fn create(&self, mut body: Value) -> Answer {
         if body.get("deploymentId").is_none() {
             body["deploymentId"] = json!(self.deployment);
@@ -76,6 +85,7 @@ fn defaults() -> Value {
 #[tokio::test]
 async fn a_stage_is_made_listed_and_deleted() {
     let stages = Stages::new().await;
+    stages.document(&["v1"]).await;
     let plain = stages.plain("s-1_a");
     stages
         .create(json!({"stageName": "s-1_a", "description": "", "variables": {}}))
@@ -167,15 +177,22 @@ async fn bad_creations_are_refused() {
         "Deployment id does not exist",
     )
     .await;
+    for percent in [-1.0, 100.5] {
+        bad(
+            json!({"stageName": "s", "canarySettings": {"percentTraffic": percent}}),
+            "Invalid percentTraffic value specified, must be between 0.0 and 100.0",
+        )
+        .await;
+    }
+    let name = "Invalid stage variable name: a-b. Please use names with only word characters.";
     bad(
-        json!({"stageName": "s", "canarySettings": {"percentTraffic": 50}}),
-        "canarySettings are not supported yet.",
+        json!({"stageName": "s", "canarySettings": {"stageVariableOverrides": {"a-b": "x"}}}),
+        name,
     )
     .await;
-    let cache = "A cache cluster is not supported yet. Set cacheClusterEnabled to false.";
     bad(
-        json!({"stageName": "s", "cacheClusterEnabled": true}),
-        cache,
+        json!({"stageName": "s", "documentationVersion": "v9"}),
+        "Invalid Documentation version identifier specified",
     )
     .await;
     stages
@@ -193,6 +210,7 @@ async fn bad_creations_are_refused() {
 #[tokio::test]
 async fn scalars_and_variables_are_patched() {
     let stages = Stages::with_stage().await;
+    stages.document(&["v2"]).await;
     stages.gateway.sleep(9);
     let changed = stages
         .patch(&[
@@ -524,22 +542,12 @@ async fn what_is_not_there_is_refused() {
         "Deployment id does not exist",
     )
     .await;
+    let percent = "Invalid percentTraffic value specified, must be between 0.0 and 100.0";
+    bad("/canarySettings/percentTraffic", "101", percent).await;
     bad(
-        "/canarySettings/deploymentId",
-        &stages.deployment,
-        "canarySettings are not supported yet.",
-    )
-    .await;
-    bad(
-        "/canarySettings/percentTraffic",
-        "50",
-        "canarySettings are not supported yet.",
-    )
-    .await;
-    bad(
-        "/canarySettings/stageVariableOverrides/a",
-        "b",
-        "canarySettings are not supported yet.",
+        "/documentationVersion",
+        "v9",
+        "Invalid Documentation version identifier specified",
     )
     .await;
     bad(
@@ -548,8 +556,6 @@ async fn what_is_not_there_is_refused() {
         "Invalid client certificate identifier specified",
     )
     .await;
-    let cache = "A cache cluster is not supported yet. Set cacheClusterEnabled to false.";
-    bad("/cacheClusterEnabled", "true", cache).await;
     let variable = "Invalid stage variable name: a-b. Please use names with only word characters.";
     bad("/variables/a-b", "x", variable).await;
     stages
@@ -609,4 +615,100 @@ async fn a_deleted_stage_leaves_its_plans_silently() {
         stages.gateway.get(&plan).await.ok(200)["apiStages"],
         left["apiStages"]
     );
+}
+
+#[tokio::test]
+async fn a_canary_comes_with_its_first_patch_and_is_promoted() {
+    let stages = Stages::with_stage().await;
+    let deployments = format!("/restapis/{}/deployments", stages.api);
+    let other = stages.gateway.post(&deployments, json!({})).await;
+    let other = text(&other.ok(201), "id");
+    let shown = stages
+        .replace("/canarySettings/percentTraffic", "50.0")
+        .await;
+    let first =
+        json!({"deploymentId": stages.deployment, "percentTraffic": 50.0, "useStageCache": false});
+    assert_eq!(shown["canarySettings"], first);
+    let shown = stages
+        .patch(&[
+            ("replace", "/variables/a", Some("own")),
+            ("replace", "/variables/b", Some("own")),
+            ("replace", "/canarySettings/deploymentId", Some(&other)),
+            ("replace", "/canarySettings/useStageCache", Some("true")),
+            (
+                "replace",
+                "/canarySettings/stageVariableOverrides/a",
+                Some("over"),
+            ),
+            (
+                "replace",
+                "/canarySettings/stageVariableOverrides/c",
+                Some("x"),
+            ),
+            ("remove", "/canarySettings/stageVariableOverrides/c", None),
+        ])
+        .await
+        .ok(200);
+    assert_eq!(
+        shown["canarySettings"],
+        json!({
+            "deploymentId": other, "percentTraffic": 50.0, "useStageCache": true, "stageVariableOverrides": {"a": "over"},
+        })
+    );
+    assert_eq!(shown["deploymentId"], json!(stages.deployment));
+    stages
+        .gateway
+        .delete(&format!("{deployments}/{other}"))
+        .await
+        .bad("Active stages pointing to this deployment must be moved or deleted");
+    let promote = json!({"patchOperations": [
+        {"op": "replace", "path": "/canarySettings/percentTraffic", "value": "0.0"},
+        {"op": "copy", "path": "/deploymentId", "from": "/canarySettings/deploymentId"},
+        {"op": "copy", "path": "/variables", "from": "/canarySettings/stageVariableOverrides"},
+    ]});
+    let promoted = stages
+        .gateway
+        .call("PATCH", &format!("{}/s1", stages.path), promote.to_string())
+        .await
+        .ok(200);
+    assert_eq!(promoted["deploymentId"], json!(other));
+    assert_eq!(promoted["variables"], json!({"a": "over", "b": "own"}));
+    assert_eq!(promoted["canarySettings"]["percentTraffic"], 0.0);
+    let removed = stages.patch(&[("remove", "/canarySettings", None)]).await;
+    assert!(removed.ok(200).get("canarySettings").is_none());
+}
+
+#[tokio::test]
+async fn a_stage_is_created_with_a_canary_and_a_cache() {
+    let stages = Stages::new().await;
+    let body = json!({
+        "stageName": "s1", "cacheClusterEnabled": true,
+        "canarySettings": {"percentTraffic": 40, "stageVariableOverrides": {"a": "b"}, "useStageCache": true},
+    });
+    let mut expected = stages.plain("s1");
+    expected["canarySettings"] = json!({
+        "deploymentId": stages.deployment, "percentTraffic": 40.0, "stageVariableOverrides": {"a": "b"}, "useStageCache": true,
+    });
+    expected["cacheClusterEnabled"] = json!(true);
+    expected["cacheClusterSize"] = json!("0.5");
+    expected["cacheClusterStatus"] = json!("AVAILABLE");
+    stages.create(body).await.is(201, expected);
+    let sized = stages.replace("/cacheClusterSize", "6.1").await;
+    assert_eq!(sized["cacheClusterSize"], "6.1");
+    let off = stages.replace("/cacheClusterEnabled", "false").await;
+    assert_eq!(text(&off, "cacheClusterStatus"), "NOT_AVAILABLE");
+}
+
+#[tokio::test]
+async fn caches_are_flushed_of_stages_that_exist() {
+    let stages = Stages::with_stage().await;
+    for cache in ["data", "authorizers"] {
+        let of = |stage: &str| format!("{}/{stage}/cache/{cache}", stages.path);
+        stages.gateway.delete(&of("s1")).await.is(202, Value::Null);
+        stages
+            .gateway
+            .delete(&of("nope"))
+            .await
+            .missing("Invalid stage identifier specified");
+    }
 }

@@ -3,26 +3,18 @@
 use tollgate_entity::{AccessLogSettings, MethodSetting, Stage};
 use tollgate_store::Reader;
 
-use super::{
-    CACHE_CLUSTER_SIZES, check_cache, check_deployment, check_variables, refuse_canary, settings,
-};
-use crate::client_certificate;
+use super::{CACHE_CLUSTER_SIZES, canary, check, settings};
 use crate::error::Error;
 use crate::patch::{self, Op, Patch, PatchRule, Patched, PathRefusal, copy, remove, replace, set};
 
 /// A stage being changed.
 pub(crate) struct Change {
     stage: Stage,
-    /// Whether canary settings were touched, and the deployment named for them.
-    canary: Option<Option<String>>,
 }
 
 impl Change {
     pub fn of(stage: Stage) -> Self {
-        Change {
-            stage,
-            canary: None,
-        }
+        Change { stage }
     }
 
     /// The stage as it is so far.
@@ -33,17 +25,8 @@ impl Change {
 
     /// The changed stage, if it holds as a whole.
     pub fn checked(self, reader: &Reader<'_>) -> Result<Stage, Error> {
-        let stage = self.stage;
-        if let Some(deployment) = self.canary {
-            return Err(refuse_canary(
-                reader,
-                &stage.rest_api_id,
-                deployment.as_deref(),
-            )?);
-        }
-        check_deployment(reader, &stage.rest_api_id, &stage.deployment_id)?;
-        check_variables(stage.variables.as_ref())?;
-        client_certificate::check(reader, stage.client_certificate_id.as_deref())?;
+        let mut stage = self.stage;
+        check(reader, &mut stage)?;
         Ok(stage)
     }
 
@@ -64,7 +47,7 @@ impl Patch for Change {
         replace("/description",          |it, new| new.set(&mut it.stage.description)),
         replace("/documentationVersion", |it, new| new.set(&mut it.stage.documentation_version)),
         replace("/clientCertificateId",  |it, new| new.set(&mut it.stage.client_certificate_id)),
-        replace("/cacheClusterEnabled",  patch_cache),
+        replace("/cacheClusterEnabled",  |it, new| new.set(&mut it.stage.cache_cluster_enabled)),
         replace("/cacheClusterSize",     patch_cache_size),
         replace("/tracingEnabled",       |it, new| new.set(&mut it.stage.tracing_enabled)),
         set(    "/accessLogSettings/destinationArn", patch_log_destination),
@@ -74,11 +57,12 @@ impl Patch for Change {
         remove( "/accessLogSettings",                |it, _| { it.stage.access_log_settings = None; Ok(()) }),
         set(    "/variables/{variable_name}", set_variable),
         remove( "/variables/{variable_name}", remove_variable),
-        replace("/canarySettings/deploymentId",                 |it, new| { it.canary = Some(new.value().map(str::to_owned)); Ok(()) }),
-        replace("/canarySettings/percentTraffic",               |it, _| { it.canary.get_or_insert(None); Ok(()) }),
-        replace("/canarySettings/useStageCache",                |it, _| { it.canary.get_or_insert(None); Ok(()) }),
-        replace("/canarySettings/stageVariableOverrides/{name}", |it, _| { it.canary.get_or_insert(None); Ok(()) }),
-        remove( "/canarySettings",                              |_, _| Ok(())),
+        replace("/canarySettings/deploymentId",   |it, new| new.set(&mut canary::entry(&mut it.stage).deployment_id)),
+        replace("/canarySettings/percentTraffic", |it, new| new.set(&mut canary::entry(&mut it.stage).percent_traffic)),
+        replace("/canarySettings/useStageCache",  |it, new| new.set(&mut canary::entry(&mut it.stage).use_stage_cache)),
+        replace("/canarySettings/stageVariableOverrides/{name}", |it, new| { canary::patch_override(&mut it.stage, new); Ok(()) }),
+        remove( "/canarySettings/stageVariableOverrides/{name}", |it, old| { canary::patch_override(&mut it.stage, old); Ok(()) }),
+        remove( "/canarySettings",                |it, _| { it.stage.canary_settings = None; Ok(()) }),
         replace("/{resourcePath}/{httpMethod}/metrics/enabled",       |it, new| new.set(&mut it.setting(new)?.metrics_enabled)),
         replace("/{resourcePath}/{httpMethod}/logging/dataTrace",     |it, new| new.set(&mut it.setting(new)?.data_trace_enabled)),
         replace("/{resourcePath}/{httpMethod}/logging/loglevel",      |it, new| { it.setting(new)?.logging_level = new.one_of("logging level", &["OFF", "ERROR", "INFO"])?; Ok(()) }),
@@ -90,14 +74,9 @@ impl Patch for Change {
         replace("/{resourcePath}/{httpMethod}/caching/requireAuthorizationForCacheControl", |it, new| new.set(&mut it.setting(new)?.require_authorization_for_cache_control)),
         replace("/{resourcePath}/{httpMethod}/caching/unauthorizedCacheControlHeaderStrategy", patch_cache_strategy),
         remove( "/{resourcePath}/{httpMethod}", remove_setting),
-        copy(   "/{resourcePath}", refuse_copy),
+        copy(   "/{resourcePath}", |it, new| canary::promote(&mut it.stage, new.path, new.from().unwrap_or("null"))),
     ];
     const REFUSAL: PathRefusal = PathRefusal::Worded(refuse);
-}
-
-fn patch_cache(change: &mut Change, new: &Patched<'_>) -> Result<(), Error> {
-    new.set(&mut change.stage.cache_cluster_enabled)?;
-    check_cache(Some(change.stage.cache_cluster_enabled))
 }
 
 fn patch_cache_size(change: &mut Change, new: &Patched<'_>) -> Result<(), Error> {
@@ -242,21 +221,6 @@ fn no_setting(path: &str) -> Error {
     Error::bad_request(format!(
         "Cannot remove method setting {key} because there is no method setting for this method "
     ))
-}
-
-/// Copying promotes a canary, and there are none.
-fn refuse_copy(_: &mut Change, new: &Patched<'_>) -> Result<(), Error> {
-    let pair = (new.path, new.from().unwrap_or("null"));
-    match pair {
-        ("/deploymentId", "/canarySettings/deploymentId")
-        | ("/variables", "/canarySettings/stageVariableOverrides") => Err(Error::bad_request(
-            "Promotion not available. Canary does not exist.",
-        )),
-        (path, from) => Err(Error::bad_request(format!(
-            "Invalid copy operation with path: {path} and from {from}. Valid copy:path are [/deploymentId, /variables] and \
-             valid copy:from are [/canarySettings/deploymentId, /canarySettings/stageVariableOverrides]"
-        ))),
-    }
 }
 
 fn refuse(op: Op, path: Option<&str>) -> Error {
