@@ -1,10 +1,11 @@
 // Everything behind the sign-in. A session that ends asks again over the page, so that nothing typed is lost.
-import { Alert, Button, Center, Loader, Modal, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Center, Loader, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
 
 import { ApiError, onSignInNeeded, type Session, session } from "../api/client";
+import { Dialog } from "../parts/Dialog";
 
 interface Known {
   session: Session;
@@ -42,7 +43,7 @@ export function SignedIn({ children }: { children: ReactNode }) {
   };
   const signOut = async () => {
     const known = await session.signOut();
-    queries.clear();
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });
     queries.setQueryData(KEY, known);
   };
 
@@ -79,10 +80,10 @@ export function SignedIn({ children }: { children: ReactNode }) {
   return (
     <SessionContext.Provider value={{ session: found.data, signOut }}>
       {children}
-      <Modal
+      <Dialog
         opened={again}
         onClose={() => undefined}
-        withCloseButton={false}
+        withoutClose
         closeOnEscape={false}
         title="Your session has ended"
         zIndex={500}
@@ -91,7 +92,7 @@ export function SignedIn({ children }: { children: ReactNode }) {
           Sign in again to go on. What you typed is still there.
         </Text>
         <SignInForm onDone={signedIn} plain />
-      </Modal>
+      </Dialog>
     </SessionContext.Provider>
   );
 }

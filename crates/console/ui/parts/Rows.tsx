@@ -1,5 +1,5 @@
 // A table that shows any number of rows without a stutter: only those in sight are drawn.
-import { Table, Text } from "@mantine/core";
+import { Table, Text, VisuallyHidden } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useRef } from "react";
 
@@ -34,7 +34,7 @@ export function Rows<T>({
           <Table.Tr>
             {columns.map((column) => (
               <Table.Th key={column.label} w={column.width.endsWith("fr") ? undefined : column.width}>
-                {column.label}
+                {column.label || <VisuallyHidden>Actions</VisuallyHidden>}
               </Table.Th>
             ))}
           </Table.Tr>
@@ -89,7 +89,7 @@ function VirtualRows<T>({
             <div role="row" style={{ ...grid, height: 36 }}>
               {columns.map((column) => (
                 <Text key={column.label} role="columnheader" size="sm" fw={650}>
-                  {column.label}
+                  {column.label || <VisuallyHidden>Actions</VisuallyHidden>}
                 </Text>
               ))}
             </div>

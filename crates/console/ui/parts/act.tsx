@@ -1,10 +1,11 @@
 // Doing something that changes the gateway: busy while it lasts, told when it is done, kept when it is refused.
-import { Alert, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 
 import { Problem } from "./Page";
+import { Dialog } from "./Dialog";
 
 export interface Act<A extends unknown[]> {
   run: (...given: A) => Promise<boolean>;
@@ -62,7 +63,7 @@ export function Ask({
     onClose();
   };
   return (
-    <Modal opened={opened} onClose={close} title={title}>
+    <Dialog opened={opened} onClose={close} title={title}>
       <Stack>
         {typeof children === "string" ? <Text size="sm">{children}</Text> : children}
         {act.error !== undefined && <Problem error={act.error} />}
@@ -75,7 +76,7 @@ export function Ask({
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,5 +1,5 @@
 // Deploys an API to a stage, having shown what changes for its callers.
-import { Autocomplete, Button, Group, Modal, Stack, Text, Textarea } from "@mantine/core";
+import { Autocomplete, Button, Group, Stack, Text, Textarea } from "@mantine/core";
 import { useState } from "react";
 
 import { call, path } from "../../api/client";
@@ -9,12 +9,13 @@ import { useAct } from "../../parts/act";
 import { awsCommand, Cli } from "../../parts/Cli";
 import { Loading, Problem } from "../../parts/Page";
 import { Differences, useUndeployed } from "./undeployed";
+import { Dialog } from "../../parts/Dialog";
 
 export function Deploy({ api, opened, onClose }: { api: RestApi; opened: boolean; onClose: () => void }) {
   return (
-    <Modal opened={opened} onClose={onClose} title={`Deploy ${api.name}`} size="lg">
+    <Dialog opened={opened} onClose={onClose} title={`Deploy ${api.name}`} size="lg">
       {opened && <Form api={api} onClose={onClose} />}
-    </Modal>
+    </Dialog>
   );
 }
 

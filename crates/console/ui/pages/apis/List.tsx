@@ -1,5 +1,5 @@
 // APIs: listed, and made empty, from the example, or from an OpenAPI document.
-import { Anchor, Button, FileButton, Group, Modal, Stack, Tabs, Text, Textarea, TextInput } from "@mantine/core";
+import { Anchor, Button, FileButton, Group, Stack, Tabs, Text, Textarea, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { type DragEvent, useState } from "react";
@@ -14,6 +14,7 @@ import { Empty, Loading, Page, Problem } from "../../parts/Page";
 import { Rows } from "../../parts/Rows";
 import { Time } from "../../parts/Time";
 import { EXAMPLE } from "./example";
+import { Dialog } from "../../parts/Dialog";
 
 const route = getRouteApi("/apis");
 
@@ -121,7 +122,7 @@ export function CreateApi({ opened, onClose }: { opened: boolean; onClose: () =>
       : awsCommand("import-rest-api", { body: `fileb://${file ?? (from === "example" ? "example.json" : "openapi.yaml")}` });
   const ready = from === "example" || (from === "empty" ? name.trim() !== "" : document.trim() !== "");
   return (
-    <Modal opened={opened} onClose={onClose} title="Create API" size="xl" closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={onClose} title="Create API" size="xl" closeOnClickOutside={false}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -197,7 +198,7 @@ export function CreateApi({ opened, onClose }: { opened: boolean; onClose: () =>
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,5 +1,5 @@
 // The paths of an API as a tree, with the chosen resource or method beside it.
-import { Badge, Button, Group, Modal, Select, SimpleGrid, Stack, Switch, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { Badge, Button, Group, Select, SimpleGrid, Stack, Switch, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useState } from "react";
@@ -12,6 +12,7 @@ import { awsCommand, Cli } from "../../parts/Cli";
 import { Icon } from "../../parts/Icon";
 import { Loading, Problem, Section } from "../../parts/Page";
 import { MethodPanel } from "./Method";
+import { Dialog } from "../../parts/Dialog";
 
 const VERBS = ["ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
@@ -236,7 +237,7 @@ function CreateMethod({
     onMade(verb);
   }, "The method is made: deploy the API to serve it");
   return (
-    <Modal opened={opened} onClose={onClose} title={`Create a method on ${resource.path}`} closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={onClose} title={`Create a method on ${resource.path}`} closeOnClickOutside={false}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -280,6 +281,6 @@ function CreateMethod({
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

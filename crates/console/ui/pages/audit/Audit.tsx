@@ -1,5 +1,5 @@
 // The audit log: who changed what, when; newest first.
-import { Badge, Button, Code, Drawer, Group, Stack, Table, TextInput } from "@mantine/core";
+import { Badge, Button, Code, Group, Stack, Table, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
@@ -7,6 +7,7 @@ import { useState } from "react";
 
 import { call } from "../../api/client";
 import type { Change, Page as ListPage } from "../../api/types";
+import { Dialog } from "../../parts/Dialog";
 import { Icon } from "../../parts/Icon";
 import { Empty, Loading, Page, Problem } from "../../parts/Page";
 import { Rows } from "../../parts/Rows";
@@ -91,7 +92,7 @@ export function AuditLog() {
           )}
         </>
       )}
-      <Drawer opened={open !== undefined} onClose={() => setOpen(undefined)} position="right" size="lg" title={open?.operation}>
+      <Dialog opened={open !== undefined} onClose={() => setOpen(undefined)} size="lg" title={open?.operation ?? ""}>
         {open && (
           <Stack>
             <Table variant="vertical" aria-label="The change">
@@ -115,7 +116,7 @@ export function AuditLog() {
             </Code>
           </Stack>
         )}
-      </Drawer>
+      </Dialog>
     </Page>
   );
 }

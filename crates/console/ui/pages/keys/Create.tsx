@@ -1,5 +1,5 @@
 // Makes a key: generated or given. Its value is shown once it is made.
-import { Alert, Button, Group, Modal, MultiSelect, PasswordInput, SegmentedControl, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Group, MultiSelect, PasswordInput, SegmentedControl, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useState } from "react";
 
@@ -10,6 +10,7 @@ import { useAct } from "../../parts/act";
 import { awsCommand, Cli } from "../../parts/Cli";
 import { Problem } from "../../parts/Page";
 import { Secret } from "../../parts/Secret";
+import { Dialog } from "../../parts/Dialog";
 
 interface Values {
   name: string;
@@ -67,7 +68,7 @@ export function CreateKey({ opened, onClose, plan }: { opened: boolean; onClose:
     onClose();
   };
   return (
-    <Modal opened={opened} onClose={close} title={made ? "The key is made" : "Create API key"} size="lg" closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={close} title={made ? "The key is made" : "Create API key"} size="lg" closeOnClickOutside={false}>
       {made ? (
         <Stack>
           <Text size="sm">
@@ -127,6 +128,6 @@ export function CreateKey({ opened, onClose, plan }: { opened: boolean; onClose:
           </Stack>
         </form>
       )}
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,5 +1,5 @@
 // One key: its value, its plans, what it may and what it used; enabling, editing, deleting.
-import { Anchor, Badge, Button, Group, Modal, Select, SimpleGrid, Stack, Switch, Table, Text, Textarea, TextInput } from "@mantine/core";
+import { Anchor, Badge, Button, Group, Select, SimpleGrid, Stack, Switch, Table, Text, Textarea, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useDisclosure } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
@@ -16,6 +16,7 @@ import { Loading, Page, Problem, Section } from "../../parts/Page";
 import { Secret } from "../../parts/Secret";
 import { Time } from "../../parts/Time";
 import { quotaInWords, throttle } from "../../parts/words";
+import { Dialog } from "../../parts/Dialog";
 
 const route = getRouteApi("/keys/$key");
 
@@ -255,7 +256,7 @@ function EditKey({ stored, opened, onClose }: { stored: ApiKey; opened: boolean;
   };
   const fields = theirs ? EDITED.filter((name) => of(theirs)[name] !== of(stored)[name]) : [];
   return (
-    <Modal opened={opened} onClose={onClose} title="Edit key" closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={onClose} title="Edit key" closeOnClickOutside={false}>
       <form onSubmit={form.onSubmit(() => void save.run())}>
         <Stack>
           <TextInput label="Name" data-autofocus maxLength={1024} {...form.getInputProps("name")} />
@@ -274,6 +275,6 @@ function EditKey({ stored, opened, onClose }: { stored: ApiKey; opened: boolean;
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

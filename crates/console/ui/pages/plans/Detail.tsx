@@ -1,5 +1,5 @@
 // One plan: its limits, where it holds, whose keys it has, and what they used.
-import { Button, Group, Modal, Stack, Table, Tabs, Text } from "@mantine/core";
+import { Button, Group, Stack, Table, Tabs, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useDisclosure } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
@@ -18,6 +18,7 @@ import { differences, type Limits, limitsOf, patch, problems } from "./limits";
 import { PlanFields } from "./PlanForm";
 import { PlanStages } from "./Stages";
 import { PlanUsage } from "./Usage";
+import { Dialog } from "../../parts/Dialog";
 
 const route = getRouteApi("/plans/$plan");
 const TABS = { stages: "Stages", keys: "Keys", usage: "Usage" } as const;
@@ -121,9 +122,9 @@ function Filled({ plan, crumbs }: { plan: UsagePlan; crumbs: { label: string; to
 /** Saves only what was changed, and nothing over what somebody else changed meanwhile without asking. */
 function EditPlan({ plan, opened, onClose }: { plan: UsagePlan; opened: boolean; onClose: () => void }) {
   return (
-    <Modal opened={opened} onClose={onClose} title="Edit usage plan" size="lg" closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={onClose} title="Edit usage plan" size="lg" closeOnClickOutside={false}>
       {opened && <EditForm plan={plan} onClose={onClose} />}
-    </Modal>
+    </Dialog>
   );
 }
 

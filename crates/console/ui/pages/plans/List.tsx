@@ -1,5 +1,5 @@
 // Usage plans: what each allows, and where.
-import { Anchor, Button, Group, Modal, Stack, TextInput } from "@mantine/core";
+import { Anchor, Button, Group, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useDisclosure } from "@mantine/hooks";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
@@ -15,6 +15,7 @@ import { Rows } from "../../parts/Rows";
 import { quota, throttle } from "../../parts/words";
 import { body, FRESH, type Limits, problems } from "./limits";
 import { PlanFields } from "./PlanForm";
+import { Dialog } from "../../parts/Dialog";
 
 const route = getRouteApi("/plans");
 
@@ -100,7 +101,7 @@ function CreatePlan({ opened, onClose }: { opened: boolean; onClose: () => void 
   }, "The plan is made: give it a stage and keys");
   const { name, description, throttle, quota } = body(form.values);
   return (
-    <Modal opened={opened} onClose={onClose} title="Create usage plan" size="lg" closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={onClose} title="Create usage plan" size="lg" closeOnClickOutside={false}>
       <form onSubmit={form.onSubmit(() => void create.run())}>
         <Stack>
           <PlanFields form={form} />
@@ -116,6 +117,6 @@ function CreatePlan({ opened, onClose }: { opened: boolean; onClose: () => void 
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,5 +1,5 @@
 // What the keys of a plan used: a chart, the figures beneath, and more for a key that ran out.
-import { Button, Group, Modal, NumberInput, Select, SegmentedControl, Stack, Table, Text } from "@mantine/core";
+import { Button, Group, NumberInput, Select, SegmentedControl, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 
@@ -13,6 +13,7 @@ import { Empty, Loading, Problem, Section } from "../../parts/Page";
 import { Rows } from "../../parts/Rows";
 import { duration, number, windowEnd } from "../../parts/words";
 import { usePlanKeys } from "./Keys";
+import { Dialog } from "../../parts/Dialog";
 
 const DAY_MS = 86_400_000;
 const RANGES = { "7": "7 days", "31": "31 days", "90": "90 days" } as const;
@@ -185,7 +186,7 @@ function Extend({
   const now = Date.now();
   const ends = plan.quota ? duration((windowEnd(plan.quota, now) - now) / 1000) : "";
   return (
-    <Modal opened={keyId !== undefined} onClose={onClose} title={`What ${name} has left`}>
+    <Dialog opened={keyId !== undefined} onClose={onClose} title={`What ${name} has left`}>
       <Stack>
         <NumberInput
           label="Requests left in this window"
@@ -211,7 +212,7 @@ function Extend({
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }
 

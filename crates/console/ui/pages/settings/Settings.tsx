@@ -1,5 +1,5 @@
 // Administrators' access keys, and what is running.
-import { Alert, Badge, Button, Group, Modal, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Alert, Badge, Button, Group, Stack, Table, Text, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -16,6 +16,7 @@ import { Secret } from "../../parts/Secret";
 import { Time } from "../../parts/Time";
 import { duration } from "../../parts/words";
 import { DomainNames } from "./DomainNames";
+import { Dialog } from "../../parts/Dialog";
 
 export function Settings() {
   return (
@@ -122,7 +123,7 @@ function CreateAccessKey({ opened, onClose }: { opened: boolean; onClose: () => 
     onClose();
   };
   return (
-    <Modal opened={opened} onClose={close} title={made ? "The access key is made" : "Create access key"} closeOnClickOutside={false}>
+    <Dialog opened={opened} onClose={close} title={made ? "The access key is made" : "Create access key"} closeOnClickOutside={false}>
       {made ? (
         <Stack>
           <Text size="sm">The secret is shown now and never again.</Text>
@@ -169,7 +170,7 @@ function CreateAccessKey({ opened, onClose }: { opened: boolean; onClose: () => 
           </Stack>
         </form>
       )}
-    </Modal>
+    </Dialog>
   );
 }
 
