@@ -154,13 +154,16 @@ impl Mapping {
 mod tests {
     use super::*;
 
-    fn domains(rows: &[(&str, &[(&str, &str, Option<&str>)])]) -> Domains {
+    /// Base path, API, stage.
+    type Leads = (&'static str, &'static str, Option<&'static str>);
+
+    fn domains(rows: &[(&str, &[Leads])]) -> Domains {
         let rows = rows.iter().map(|(name, mappings)| {
             let domain = DomainName {
                 domain_name: (*name).into(),
                 ..Default::default()
             };
-            let mapping = |(base_path, api, stage): &(&str, &str, Option<&str>)| BasePathMapping {
+            let mapping = |(base_path, api, stage): &Leads| BasePathMapping {
                 base_path: (*base_path).into(),
                 rest_api_id: (*api).into(),
                 stage: stage.map(Into::into),
