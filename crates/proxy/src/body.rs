@@ -1,5 +1,6 @@
 //! Bodies on their way through: a client's, bounded and watched to its end; an answer's, streamed.
 
+mod deflate;
 pub mod inflate;
 pub mod room;
 
@@ -23,6 +24,7 @@ use crate::net::http2::body::StreamBody;
 use crate::net::stall::Stall;
 use crate::net::upstream::{Lease, Relayed};
 
+use self::deflate::{Begun, Deflated};
 use self::inflate::{Coding, Inflater, Undecodable};
 use self::room::{Room, Taken};
 
@@ -415,6 +417,46 @@ enum Content {
     Empty,
     Full(Bytes),
     Upstream(Box<UpstreamBody>),
+    Begun(Box<Begun>),
+    Deflated(Box<Deflated>),
+}
+
+impl Content {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self {
+            Content::Empty => Poll::Ready(None),
+            Content::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Content::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Content::Upstream(body) => body.poll_frame(context),
+            Content::Begun(body) => body.poll_frame(context),
+            Content::Deflated(body) => body.poll_frame(context),
+        }
+    }
+
+    fn is_at_end(&self) -> bool {
+        match self {
+            Content::Empty => true,
+            Content::Full(_) => false,
+            Content::Upstream(body) => body.is_at_end(),
+            Content::Begun(body) => body.is_at_end(),
+            Content::Deflated(body) => body.is_at_end(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Content::Empty => SizeHint::with_exact(0),
+            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Upstream(body) => body
+                .bytes_left()
+                .map_or(SizeHint::default(), SizeHint::with_exact),
+            Content::Begun(body) => body.size_hint(),
+            Content::Deflated(_) => SizeHint::default(),
+        }
+    }
 }
 
 /// Why an answer's body ended before its end. The connection is then cut, so that the client sees it.
@@ -467,15 +509,7 @@ impl HttpBody for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
-        let frame = match &mut this.content {
-            Content::Empty => None,
-            Content::Full(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.content = Content::Empty;
-                Some(Ok(Frame::data(bytes)))
-            }
-            Content::Upstream(body) => ready!(body.poll_frame(context)),
-        };
+        let frame = ready!(this.content.poll_frame(context));
         if let Some(entry) = &mut this.entry {
             match &frame {
                 Some(Ok(frame)) => entry.sent(frame.data_ref().map_or(0, Bytes::len)),
@@ -487,21 +521,11 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Empty => true,
-            Content::Full(_) => false,
-            Content::Upstream(body) => body.is_at_end(),
-        }
+        self.content.is_at_end()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Empty => SizeHint::with_exact(0),
-            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Upstream(body) => body
-                .bytes_left()
-                .map_or(SizeHint::default(), SizeHint::with_exact),
-        }
+        self.content.size_hint()
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Deployed {
     pub responses: Option<Box<Definitions>>,
     /// `disableExecuteApiEndpoint`: nobody gets in but by a custom domain name.
     pub by_domain_only: bool,
+    /// Bytes from which answers are compressed; with it requests are decompressed, too.
+    pub compression_bytes_min: Option<u64>,
 }
 
 /// A method of a resource.
@@ -63,6 +65,9 @@ impl Deployed {
         let mut deployed = Deployed {
             responses: Definitions::compile(&content.gateway_responses),
             by_domain_only: content.disable_execute_api_endpoint,
+            compression_bytes_min: content
+                .minimum_compression_size
+                .and_then(|bytes| u64::try_from(bytes).ok()),
             ..Deployed::default()
         };
         let binary_types = Arc::new(MediaTypes::new(&content.binary_media_types));

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use rand::Rng;
 
 use crate::DataPlaneState;
@@ -70,11 +70,33 @@ impl Calls {
             call.request_headers = Some(Box::new(request.headers().clone()));
         }
         decided?;
+        let compression = stage.deployed.compression_bytes_min;
+        if compression.is_some() {
+            content_coding::decode(&mut request)?;
+        }
         let method = call.method().and_then(|method| method.request.as_deref());
         if let Some(asked) = method {
             self.check(asked, call, &mut request).await?;
         }
-        self.integrations.send(call, request).await
+        match compression {
+            None => self.integrations.send(call, request).await,
+            Some(bytes_min) => self.send_compressed(bytes_min, call, request).await,
+        }
+    }
+
+    async fn send_compressed(
+        &self,
+        bytes_min: u64,
+        call: &mut Invocation,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Body>, Refused> {
+        let asks_head = *request.method() == Method::HEAD;
+        let wanted = content_coding::wanted(request.headers()).filter(|_| !asks_head);
+        let response = self.integrations.send(call, request).await?;
+        Ok(match wanted {
+            Some(coding) => content_coding::encode(response, coding, bytes_min).await,
+            None => response,
+        })
     }
 
     /// After the limits: a call that is admitted counts, whatever is wrong with its request.
