@@ -78,6 +78,7 @@ pub struct Config {
     pub rate_limit_headers: bool,
     pub reason_header: bool,
     pub access_log: AccessLog,
+    pub stage_log_dir: PathBuf,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
 }

@@ -182,6 +182,9 @@ pub const SETTINGS: &[Setting] = &[
     text("access_log", "access.log", "\"stdout\", \"off\" or a path", |text| !text.is_empty(),
         "Where one JSON line for each API call goes: stdout, off, or a file; a relative path is in the data directory.",
         |c, v| c.access_log = AccessLog::named(v)),
+    path("stage_log_dir", Some("stage-logs"),
+        "Directory of the access logs that stages ask for with accessLogSettings: one file for each destination, named by the last part of its ARN; a relative path is in the data directory.",
+        |c, v| c.stage_log_dir = v),
     word("log_level", "info", &[
             ("error", |c| c.log_level = LogLevel::Error),
             ("warn", |c| c.log_level = LogLevel::Warn),

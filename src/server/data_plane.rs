@@ -98,6 +98,7 @@ fn settings(config: &Config) -> Settings {
             AccessLog::Stdout => Some(Target::Stdout),
             AccessLog::File(path) => Some(Target::File(config.data_dir.join(path))),
         },
+        stage_log_directory: config.data_dir.join(&config.stage_log_dir),
         wait_limits: WaitLimits {
             waiters_per_counter_max: count(config.quota_waiters_max),
             wait_max: Duration::from_millis(config.quota_wait_timeout_ms),

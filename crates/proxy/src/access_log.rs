@@ -4,7 +4,9 @@
 //! absent. Latencies are milliseconds with fractions. The path never has the query string, and a key
 //! appears by its id only.
 
+mod format;
 mod json;
+mod stage_log;
 mod writer;
 
 use std::sync::Arc;
@@ -12,11 +14,13 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Response, Version};
 
+pub(crate) use self::stage_log::{StageLog, StageLogs};
 pub(crate) use self::writer::common_log_time;
 pub use self::writer::{AccessLog, Target};
 use crate::body::Body;
 use crate::gateway_response::{Reason, Row};
 use crate::invocation::Invocation;
+use crate::mapping::context::{Answered, Facts};
 use crate::metrics::{Metrics, Outcome};
 
 /// Where one worker's calls are recorded.
@@ -195,6 +199,19 @@ impl Drop for Entry {
             recent.note(key, limited, self.call.received_ms);
         }
         if let Some(stage) = &self.call.stage {
+            if let Some(log) = &stage.access_log {
+                let facts = Facts {
+                    call: &self.call,
+                    stage: Some(stage),
+                    request_headers: None, // a key's value is never logged
+                    answered: Some(Answered {
+                        status: self.status.unwrap_or(CLIENT_CLOSED),
+                        bytes: self.bytes_sent,
+                        latency,
+                    }),
+                };
+                log.append(*worker, &facts);
+            }
             stage.stats.count(*worker, self.outcome());
         }
     }

@@ -4,7 +4,7 @@
 //! shown; only this file knows how that looks on the wire, and `definition` how an API words it.
 
 pub mod definition;
-mod variable;
+pub mod variable;
 
 use std::sync::Arc;
 use std::time::Duration;

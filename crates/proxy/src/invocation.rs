@@ -309,6 +309,7 @@ mod tests {
             throttles: Vec::new(),
             stats: Metrics::new(1).stage("abc123", "prod"),
             log_members: Box::default(),
+            access_log: None,
             api_id_header: None,
             shown: Default::default(),
         })

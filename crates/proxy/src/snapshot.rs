@@ -13,6 +13,7 @@ use tollgate_entity::{QuotaSettings, ThrottleSettings};
 use tollgate_limiter::period::{Period, Window, window};
 use tollgate_limiter::{RateId, Throttle};
 
+use crate::access_log::StageLog;
 use crate::deployed::Deployed;
 use crate::domain::Domains;
 use crate::key_index::{KeyIndex, PlanIndex};
@@ -56,6 +57,8 @@ pub struct Stage {
     pub stats: Arc<StageStats>,
     /// What every line of the access log says of it.
     pub log_members: Box<str>,
+    /// The access log in the stage's own format, if it has one.
+    pub access_log: Option<StageLog>,
     /// The API's id, as upstreams are told it.
     pub api_id_header: Option<HeaderValue>,
     /// The client certificate that https upstreams are shown.

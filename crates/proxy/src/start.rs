@@ -17,7 +17,7 @@ use tollgate_limiter::{Counters, RateTable, Slot, Start, Ticks};
 use tollgate_store::{LedgerError, Store, StoreError};
 
 use crate::DataPlaneState;
-use crate::access_log::{AccessLog, Recorder, Target};
+use crate::access_log::{AccessLog, Recorder, StageLogs, Target};
 use crate::admission::{Limiter, MethodBuckets};
 use crate::body::room::Room;
 use crate::build::{Adopter, Builder};
@@ -63,6 +63,8 @@ pub struct Settings {
     pub sends_rate_limits: bool,
     /// None keeps no access log.
     pub access_log: Option<Target>,
+    /// Where the access logs go that stages ask for in a format of their own.
+    pub stage_log_directory: PathBuf,
     pub wait_limits: WaitLimits,
     /// The account that calls are told of (`$context.accountId`): twelve digits.
     pub account_id: String,
@@ -116,6 +118,7 @@ pub struct DataPlane {
     state: Arc<DataPlaneState>,
     metrics: Arc<Metrics>,
     access_log: Option<Arc<AccessLog>>,
+    stage_logs: Arc<StageLogs>,
     builder: (oneshot::Sender<()>, JoinHandle<()>),
     writer: JoinHandle<()>,
     drain_max: Duration,
@@ -184,6 +187,12 @@ impl DataPlane {
             start,
             settings.account,
         );
+        let stage_logs = Arc::new(StageLogs::new(
+            settings.stage_log_directory,
+            workers,
+            Arc::clone(&metrics),
+        ));
+        working.stage_logs = Some(Arc::clone(&stage_logs));
         working.account_id = settings.account_id.into();
         let method_buckets = MethodBuckets::default();
         let limiter = Limiter {
@@ -243,6 +252,7 @@ impl DataPlane {
             state,
             metrics,
             access_log,
+            stage_logs,
             builder,
             writer,
             drain_max: settings.drain_max,
@@ -267,6 +277,7 @@ impl DataPlane {
         if let Some(log) = &self.access_log {
             log.reopen();
         }
+        self.stage_logs.reopen();
     }
 
     /// Stops accepting, lets calls in flight finish, gives back what is unspent, writes every counter.
@@ -276,6 +287,7 @@ impl DataPlane {
             serving,
             state,
             access_log,
+            stage_logs,
             builder,
             writer,
             drain_max,
@@ -304,6 +316,7 @@ impl DataPlane {
         if let Some(log) = access_log {
             log.close();
         }
+        stage_logs.close();
     }
 }
 

@@ -166,6 +166,7 @@ fn settings(directory: &Path) -> Settings {
         responses: GatewayResponses { shows_reason: true },
         sends_rate_limits: true,
         access_log: Some(Target::File(directory.join("access.log"))),
+        stage_log_directory: directory.join("access-logs"),
         wait_limits: WaitLimits::default(),
         account_id: "000000000000".to_owned(),
         account: None,

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use tollgate_entity::{RestApi, Stage as StageRow, ThrottleSettings, UsagePlan};
 use tollgate_limiter::{Counters, RateTable, Slot, Start, Throttle, Ticks};
 
-use crate::access_log::fixed_members;
+use crate::access_log::{StageLogs, fixed_members};
 use crate::deployed::Deployed;
 use crate::domain::{DomainRow, Domains};
 use crate::key_index::{Digest, KeyEntry, KeyId, Membership, PlanIndex};
@@ -48,6 +48,8 @@ pub struct Working {
     pub snapshot: Snapshot,
     /// The account that calls are told of: twelve digits.
     pub account_id: Arc<str>,
+    /// Where stages' own access logs go; none keeps none.
+    pub stage_logs: Option<Arc<StageLogs>>,
     counters: Arc<Counters>,
     metrics: Arc<Metrics>,
     /// How full a bucket is when it is made.
@@ -76,6 +78,7 @@ impl Working {
         let mut working = Working {
             snapshot: Snapshot::default(),
             account_id: "000000000000".into(),
+            stage_logs: None,
             counters,
             metrics,
             start,
@@ -157,6 +160,10 @@ impl Working {
     fn stage(&mut self, api_id: &str, row: StageRow, deployed: Arc<Deployed>) -> Stage {
         let index = self.stage_index(api_id, &row.stage_name);
         let throttles = self.stage_throttles(index, &row, &deployed);
+        let access_log = row.access_log_settings.as_ref().and_then(|settings| {
+            let logs = self.stage_logs.as_ref()?;
+            StageLogs::open(logs, settings)
+        });
         Stage {
             index,
             account_id: Arc::clone(&self.account_id),
@@ -169,6 +176,7 @@ impl Working {
             throttles,
             stats: self.metrics.stage(api_id, &row.stage_name),
             log_members: fixed_members([("apiId", api_id), ("stage", &row.stage_name)]),
+            access_log,
             api_id_header: HeaderValue::from_str(api_id).ok(),
         }
     }

@@ -41,7 +41,8 @@ const ODD: [bool; 256] = {
     table
 };
 
-fn escape(line: &mut Vec<u8>, text: &[u8]) {
+/// A text without its quotes.
+pub fn escape(line: &mut Vec<u8>, text: &[u8]) {
     // Nearly every text is plain.
     if !text.iter().any(|byte| ODD[usize::from(*byte)]) {
         return line.extend_from_slice(text);

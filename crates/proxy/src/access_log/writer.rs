@@ -18,7 +18,7 @@ const BUFFER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes after which the writer is woken before its time.
 const BUFFER_BYTES_ENOUGH: usize = 256 * 1024;
 /// How long a line stays in memory at most, a busy disk aside.
-const FLUSH_MS: u64 = 80;
+pub(super) const FLUSH_MS: u64 = 80;
 
 /// Where the lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,15 @@ pub struct AccessLog {
 }
 
 struct Shared {
-    buffers: Box<[Mutex<Buffer>]>,
-    metrics: Arc<Metrics>,
+    buffers: Buffers,
     reopens: AtomicBool,
     closes: AtomicBool,
+}
+
+/// What the workers have written and the thread has not collected: one buffer for each.
+pub(super) struct Buffers {
+    of: Box<[Mutex<Buffer>]>,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
@@ -50,23 +55,70 @@ struct Buffer {
     time: String,
 }
 
+impl Buffers {
+    pub fn new(workers: usize, metrics: Arc<Metrics>) -> Buffers {
+        let of = (0..workers.max(1)).map(|_| Mutex::default()).collect();
+        Buffers { of, metrics }
+    }
+
+    /// Adds a line. `write` gets the time of that second in the common log format. Says whether it is
+    /// time to collect.
+    pub fn append(
+        &self,
+        worker: usize,
+        second: i64,
+        write: impl FnOnce(&mut Vec<u8>, &str),
+    ) -> bool {
+        let mut buffer = lock(&self.of[worker % self.of.len()]);
+        let Buffer { bytes, lines, .. } = &mut *buffer;
+        if bytes.len() >= BUFFER_BYTES_MAX {
+            self.metrics.log_lines_dropped(worker, 1);
+            return false;
+        }
+        *lines += 1;
+        let before = bytes.len();
+        if buffer.second != second || buffer.time.is_empty() {
+            buffer.time = common_log_time(second);
+            buffer.second = second;
+        }
+        let Buffer { bytes, time, .. } = &mut *buffer;
+        write(bytes, time);
+        before < BUFFER_BYTES_ENOUGH && bytes.len() >= BUFFER_BYTES_ENOUGH
+    }
+
+    pub fn are_empty(&self) -> bool {
+        self.of.iter().all(|buffer| lock(buffer).bytes.is_empty())
+    }
+
+    /// Writes all lines out, leaving empty buffers. Gives back one of those written, to be used again.
+    pub fn collect(&self, output: &mut Output, mut spare: Vec<u8>) -> Vec<u8> {
+        for (worker, buffer) in self.of.iter().enumerate() {
+            spare.clear();
+            let lines = {
+                let mut buffer = lock(buffer);
+                std::mem::swap(&mut buffer.bytes, &mut spare);
+                std::mem::take(&mut buffer.lines)
+            };
+            if !spare.is_empty() && !output.write(&spare) {
+                self.metrics.log_lines_dropped(worker, lines);
+            }
+        }
+        spare
+    }
+}
+
 impl AccessLog {
     /// Opens the target and starts the writer. Errors are the target's.
     pub fn start(target: Target, workers: usize, metrics: Arc<Metrics>) -> io::Result<AccessLog> {
-        let output = open(&target)?;
-        let buffers = (0..workers.max(1)).map(|_| Mutex::default()).collect();
+        let output = Output::open(target)?;
         let shared = Arc::new(Shared {
-            buffers,
-            metrics,
+            buffers: Buffers::new(workers, metrics),
             reopens: AtomicBool::new(false),
             closes: AtomicBool::new(false),
         });
         let writer = Writer {
             shared: Arc::clone(&shared),
-            target,
             output,
-            is_failing: false,
-            is_torn: false,
         };
         let thread = std::thread::Builder::new()
             .name("tollgate-access-log".to_owned())
@@ -79,21 +131,7 @@ impl AccessLog {
 
     /// Adds a line to a worker's buffer. `write` gets the time of that second in the common log format.
     pub fn append(&self, worker: usize, second: i64, write: impl FnOnce(&mut Vec<u8>, &str)) {
-        let mut buffer = lock(&self.shared.buffers[worker % self.shared.buffers.len()]);
-        let Buffer { bytes, lines, .. } = &mut *buffer;
-        if bytes.len() >= BUFFER_BYTES_MAX {
-            self.shared.metrics.log_lines_dropped(worker, 1);
-            return;
-        }
-        *lines += 1;
-        let before = bytes.len();
-        if buffer.second != second || buffer.time.is_empty() {
-            buffer.time = common_log_time(second);
-            buffer.second = second;
-        }
-        let Buffer { bytes, time, .. } = &mut *buffer;
-        write(bytes, time);
-        if before < BUFFER_BYTES_ENOUGH && bytes.len() >= BUFFER_BYTES_ENOUGH {
+        if self.shared.buffers.append(worker, second, write) {
             self.wake();
         }
     }
@@ -127,7 +165,7 @@ impl Drop for AccessLog {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -151,13 +189,57 @@ fn open(target: &Target) -> io::Result<Box<dyn Write + Send>> {
     }
 }
 
-struct Writer {
-    shared: Arc<Shared>,
+/// A target that is open.
+pub(super) struct Output {
     target: Target,
-    output: Box<dyn Write + Send>,
+    to: Box<dyn Write + Send>,
     is_failing: bool,
     /// The last write ended in the middle of a line.
     is_torn: bool,
+}
+
+impl Output {
+    pub fn open(target: Target) -> io::Result<Output> {
+        Ok(Output {
+            to: open(&target)?,
+            target,
+            is_failing: false,
+            is_torn: false,
+        })
+    }
+
+    pub fn reopen(&mut self) {
+        match open(&self.target) {
+            Ok(to) => self.to = to,
+            Err(error) => {
+                tracing::error!(%error, target = ?self.target, "the access log cannot be opened again")
+            }
+        }
+    }
+
+    /// Writes lines; says whether they were written.
+    fn write(&mut self, lines: &[u8]) -> bool {
+        let torn_end: &[u8] = if self.is_torn { b"\n" } else { b"" };
+        let written = self
+            .to
+            .write_all(torn_end)
+            .and_then(|()| self.to.write_all(lines));
+        match written.and_then(|()| self.to.flush()) {
+            Ok(()) => (self.is_failing, self.is_torn) = (false, false),
+            Err(error) => {
+                if !self.is_failing {
+                    tracing::error!(%error, target = ?self.target, "the access log cannot be written");
+                }
+                (self.is_failing, self.is_torn) = (true, true);
+            }
+        }
+        !self.is_failing
+    }
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    output: Output,
 }
 
 impl Writer {
@@ -166,54 +248,14 @@ impl Writer {
         loop {
             let closes = self.shared.closes.load(Ordering::Acquire);
             if self.shared.reopens.swap(false, Ordering::AcqRel) {
-                self.reopen();
+                self.output.reopen();
             }
-            for worker in 0..self.shared.buffers.len() {
-                spare = self.collect(worker, spare);
-            }
+            spare = self.shared.buffers.collect(&mut self.output, spare);
             if closes {
                 return;
             }
             std::thread::park_timeout(Duration::from_millis(FLUSH_MS));
         }
-    }
-
-    fn reopen(&mut self) {
-        match open(&self.target) {
-            Ok(output) => self.output = output,
-            Err(error) => {
-                tracing::error!(%error, target = ?self.target, "the access log cannot be opened again")
-            }
-        }
-    }
-
-    /// Writes one worker's lines, leaving it an empty buffer. Gives back the one written, to be used again.
-    fn collect(&mut self, worker: usize, mut spare: Vec<u8>) -> Vec<u8> {
-        spare.clear();
-        let lines = {
-            let mut buffer = lock(&self.shared.buffers[worker]);
-            std::mem::swap(&mut buffer.bytes, &mut spare);
-            std::mem::take(&mut buffer.lines)
-        };
-        if spare.is_empty() {
-            return spare;
-        }
-        let torn_end: &[u8] = if self.is_torn { b"\n" } else { b"" };
-        let written = self
-            .output
-            .write_all(torn_end)
-            .and_then(|()| self.output.write_all(&spare));
-        match written.and_then(|()| self.output.flush()) {
-            Ok(()) => (self.is_failing, self.is_torn) = (false, false),
-            Err(error) => {
-                self.shared.metrics.log_lines_dropped(worker, lines);
-                if !self.is_failing {
-                    tracing::error!(%error, target = ?self.target, "the access log cannot be written");
-                }
-                (self.is_failing, self.is_torn) = (true, true);
-            }
-        }
-        spare
     }
 }
 

@@ -74,7 +74,7 @@ fn answers_are_compressed_from_the_least_size_on_for_those_who_ask() {
     has(&head, "content-encoding: gzip");
     has(&head, "vary: accept-encoding");
     has(&head, "etag: W/\"t\"");
-    has_not(&head, "content-length");
+    has_not(&head, "\r\ncontent-length");
     assert!(body.len() < 200);
     assert_eq!(gunzipped(&body), "0123456789".repeat(100));
 

@@ -153,6 +153,7 @@ pub fn stage(variables: BTreeMap<String, String>) -> Stage {
         throttles: Vec::new(),
         stats: STATS.with(Arc::clone),
         log_members: Box::default(),
+        access_log: None,
         api_id_header: None,
         shown: Default::default(),
     }

@@ -24,14 +24,23 @@ pub enum Variable {
 }
 
 impl Variable {
+    /// The same without what only a request can tell: for access logs. By its name without `context.`.
+    pub fn of_error(name: &str) -> Option<Variable> {
+        match name {
+            "error.message" => Some(Variable::ErrorMessage),
+            "error.messageString" => Some(Variable::ErrorMessageString),
+            "error.responseType" => Some(Variable::ErrorResponseType),
+            "error.validationErrorString" => Some(Variable::ValidationErrorString),
+            _ => None,
+        }
+    }
+
     /// By its name, such as `context.stage` or `method.request.header.Origin`; or a text in quotes.
     pub fn parse(text: &str) -> Option<Variable> {
-        let own = match text {
-            "context.error.message" => Variable::ErrorMessage,
-            "context.error.messageString" => Variable::ErrorMessageString,
-            "context.error.responseType" => Variable::ErrorResponseType,
-            "context.error.validationErrorString" => Variable::ValidationErrorString,
-            _ => match text.strip_prefix("method.request.path.") {
+        let error = text.strip_prefix("context.").and_then(Variable::of_error);
+        let own = match error {
+            Some(error) => error,
+            None => match text.strip_prefix("method.request.path.") {
                 Some(name) => Variable::Path(name.into()),
                 None => Variable::Of(Expression::of_request(text, "").ok()?),
             },
@@ -54,6 +63,19 @@ impl Variable {
     pub fn value<'a>(&'a self, row: &'a Row, values: &Values<'a>) -> Option<Cow<'a, str>> {
         let call = values.call;
         match self {
+            Variable::Path(name) => {
+                let mut variables = path_variables(&call.method()?.resource_path);
+                let index = variables.position(|(own, _)| *own == **name)?;
+                call.path_parameter(index).map(Cow::Borrowed)
+            }
+            Variable::Of(expression) => expression.value(values),
+            error => error.of_refusal(row, call),
+        }
+    }
+
+    /// Its value if it is about the error.
+    pub fn of_refusal<'a>(&self, row: &'a Row, call: &'a Invocation) -> Option<Cow<'a, str>> {
+        match self {
             Variable::ErrorMessage => Some(Cow::Borrowed(message(call, row))),
             Variable::ErrorMessageString => Some(Cow::Owned(json_string(message(call, row)))),
             Variable::ErrorResponseType => Some(Cow::Borrowed(row.response_type)),
@@ -64,12 +86,7 @@ impl Variable {
                 let inner = quoted.get(1..quoted.len().saturating_sub(1));
                 inner.map(|inner| Cow::Owned(inner.to_owned()))
             }
-            Variable::Path(name) => {
-                let mut variables = path_variables(&call.method()?.resource_path);
-                let index = variables.position(|(own, _)| *own == **name)?;
-                call.path_parameter(index).map(Cow::Borrowed)
-            }
-            Variable::Of(expression) => expression.value(values),
+            Variable::Path(_) | Variable::Of(_) => None,
         }
     }
 }

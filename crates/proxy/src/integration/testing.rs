@@ -250,6 +250,7 @@ fn stage(setup: &Setup, metrics: &Metrics) -> Stage {
         throttles: Vec::new(),
         stats: metrics.stage("api1", "prod"),
         log_members: fixed_members([("apiId", "api1"), ("stage", "prod")]),
+        access_log: None,
         api_id_header: Some(http::HeaderValue::from_static("api1")),
         shown: Default::default(),
     }
