@@ -17,7 +17,7 @@ use crate::gateway_response::Refused;
 use crate::integration::Integrations;
 use crate::invocation::{Invocation, RequestIds};
 use crate::mapping::expression::Values;
-use crate::method_request::MethodRequest;
+use crate::method_request;
 use crate::net::serving::{Arrival, Service};
 use crate::rate_limit_headers::RateLimits;
 
@@ -57,30 +57,40 @@ impl Service for Calls {
 impl Calls {
     async fn serve(
         &self,
-        mut request: Request<RequestBody>,
+        request: Request<RequestBody>,
         call: &mut Invocation,
         left: &mut RateLimits,
     ) -> Result<Response<Body>, Refused> {
         let decided = decide(&self.state, request.headers(), call, left).await;
-        let Some(stage) = call.stage.clone() else {
-            return Err(decided.err().unwrap_or(Refused::Internal));
-        };
-        let definitions = stage.deployed.responses.as_deref();
+        let definitions = call
+            .stage
+            .as_ref()
+            .and_then(|stage| stage.deployed.responses.as_deref());
         if definitions.is_some_and(|definitions| definitions.reads_headers) {
             call.request_headers = Some(Box::new(request.headers().clone()));
         }
         decided?;
-        let compression = stage.deployed.compression_bytes_min;
+        self.go_on(call, request).await
+    }
+
+    /// What follows when a call is let through. What few calls need is boxed, so that all others carry
+    /// no room for it.
+    pub(crate) async fn go_on(
+        &self,
+        call: &mut Invocation,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<Body>, Refused> {
+        let stage = call.stage.as_ref();
+        let compression = stage.and_then(|stage| stage.deployed.compression_bytes_min);
         if compression.is_some() {
             content_coding::decode(&mut request)?;
         }
-        let method = call.method().and_then(|method| method.request.as_deref());
-        if let Some(asked) = method {
-            self.check(asked, call, &mut request).await?;
+        if call.method().is_some_and(|method| method.request.is_some()) {
+            Box::pin(self.check(call, &mut request)).await?;
         }
         match compression {
             None => self.integrations.send(call, request).await,
-            Some(bytes_min) => self.send_compressed(bytes_min, call, request).await,
+            Some(bytes_min) => Box::pin(self.send_compressed(bytes_min, call, request)).await,
         }
     }
 
@@ -102,20 +112,37 @@ impl Calls {
     /// After the limits: a call that is admitted counts, whatever is wrong with its request.
     async fn check(
         &self,
-        asked: &MethodRequest,
-        call: &Invocation,
+        call: &mut Invocation,
         request: &mut Request<RequestBody>,
     ) -> Result<(), Refused> {
+        let Some(stage) = call.stage.clone() else {
+            return Err(Refused::Internal);
+        };
+        let index = call.route.as_ref().map(|route| route.method as usize);
+        let method = index.and_then(|index| stage.deployed.methods.get(index));
+        let Some(asked) = method.and_then(|method| method.request.as_deref()) else {
+            return Ok(());
+        };
         asked.check_parameters(call, request.headers())?;
         if asked.wants_body() {
             content_coding::decode(request)?;
             let body = request.body_mut().gather(&self.integrations.room).await?;
-            asked.check_body(request.headers(), &body)?;
+            let kind = method_request::content_type(request.headers()).into_owned();
+            let checked = asked.check_body(request.headers(), &body);
+            call.log(|log| match &checked {
+                Err(Refused::InvalidBody(faults)) => log.line(format!(
+                    "Request body does not match model schema for content type {kind}: {faults}"
+                )),
+                _ => log.line(format!(
+                    "Request validation succeeded for content type {kind}"
+                )),
+            });
+            checked?;
         }
         Ok(())
     }
 
-    fn refuse(&self, refused: &Refused, call: &mut Invocation) -> Response<Body> {
+    pub(crate) fn refuse(&self, refused: &Refused, call: &mut Invocation) -> Response<Body> {
         if let Refused::Misconfigured(why) = refused {
             tracing::warn!(request_id = call.ids.request(), %why, "a method cannot work as it is set up");
         }
@@ -140,7 +167,7 @@ impl Calls {
     }
 }
 
-fn ids() -> RequestIds {
+pub(crate) fn ids() -> RequestIds {
     let mut random = [0; 27];
     rand::rng().fill_bytes(&mut random);
     RequestIds::new(random)

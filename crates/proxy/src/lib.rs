@@ -36,6 +36,7 @@ pub mod simulation;
 mod snapshot;
 mod stage;
 mod start;
+pub mod test_invoke;
 #[cfg(test)]
 mod testing;
 mod time;

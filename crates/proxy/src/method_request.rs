@@ -151,10 +151,7 @@ impl MethodRequest {
 
     /// Holds the body to the model of its content type. A type without a model is let through, as on AWS.
     pub fn check_body(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
-        let given = headers
-            .get(CONTENT_TYPE)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let given = given.unwrap_or(Cow::Borrowed("application/json"));
+        let given = content_type(headers);
         let bare = given.split(';').next().unwrap_or_default().trim();
         let named = |wanted: &str| {
             let mut models = self.models.iter();
@@ -170,6 +167,13 @@ impl MethodRequest {
             None => Ok(()),
         }
     }
+}
+
+/// The content type of a request; JSON where it names none.
+pub fn content_type(headers: &HeaderMap) -> Cow<'_, str> {
+    let given = headers.get(CONTENT_TYPE);
+    let text = given.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    text.unwrap_or(Cow::Borrowed("application/json"))
 }
 
 impl Parameter {

@@ -36,6 +36,7 @@ use crate::net::tls::{self, domains::DomainCertificates};
 use crate::net::upstream::{Pool, PoolLimits};
 use crate::recent_keys::Busy;
 use crate::snapshot::Snapshot;
+use crate::test_invoke::Tester;
 use crate::time::{Past, Source, Time};
 use crate::usage;
 use crate::waiting::{WaitLimits, Waiting};
@@ -117,6 +118,7 @@ pub struct DataPlane {
     serving: Serving,
     state: Arc<DataPlaneState>,
     metrics: Arc<Metrics>,
+    tester: Tester,
     access_log: Option<Arc<AccessLog>>,
     stage_logs: Arc<StageLogs>,
     builder: (oneshot::Sender<()>, JoinHandle<()>),
@@ -239,6 +241,7 @@ impl DataPlane {
                 recorder: Arc::new(recorder),
             })
         };
+        let tester = Tester(make(0));
         let serving = Serving::start(
             doors,
             settings.layout,
@@ -251,6 +254,7 @@ impl DataPlane {
             serving,
             state,
             metrics,
+            tester,
             access_log,
             stage_logs,
             builder,
@@ -262,6 +266,11 @@ impl DataPlane {
     /// Where it listens: for plain HTTP, then for TLS if it does.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.serving.addresses()
+    }
+
+    /// Calls methods that may not be deployed.
+    pub fn tester(&self) -> Tester {
+        self.tester.clone()
     }
 
     /// What is counted, for `/metrics` and `/status`.

@@ -102,6 +102,10 @@ impl Served {
         }
     }
 
+    pub fn tester(&self) -> crate::test_invoke::Tester {
+        self.data_plane.as_ref().unwrap().tester()
+    }
+
     pub fn connect(&self) -> TcpStream {
         connect(self.data_plane.as_ref().unwrap().addresses()[0])
     }
