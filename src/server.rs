@@ -9,6 +9,7 @@ mod live;
 mod looking_in;
 mod patient;
 mod signals;
+mod test_invoke;
 pub mod tls;
 
 use std::collections::BTreeSet;
@@ -137,6 +138,7 @@ impl Server {
         let looking_in = LookingIn {
             book: book.clone(),
             figures: data_plane.figures(),
+            tester: data_plane.tester(),
             address: addresses.data_plane,
             now,
         };

@@ -13,13 +13,17 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tollgate_control::native::data_plane::{
-    DataPlane, Explanation, LimitNow, Live, Question, Step, Tried, TriedCall, Trying, Verdict,
+    DataPlane, Explanation, LimitNow, Live, Question, Step, Testing, Tried, TriedCall, Trying,
+    Verdict,
 };
+use tollgate_control::test_invoke::TestedMethod;
 use tollgate_entity::Timestamp;
 use tollgate_proxy::DataPlaneFigures;
 use tollgate_proxy::explain::{self, LimitState};
+use tollgate_proxy::test_invoke::Tester;
 
 use super::live::LiveBook;
+use super::test_invoke;
 
 /// How long a tried call may take: a little longer than any integration.
 const TRY_TIMEOUT: Duration = Duration::from_secs(35);
@@ -30,6 +34,7 @@ const SHOWN_BYTES_MAX: usize = 1 << 20;
 pub struct LookingIn {
     pub book: LiveBook,
     pub figures: DataPlaneFigures,
+    pub tester: Tester,
     /// Where the data plane listens.
     pub address: SocketAddr,
     pub now: fn() -> Timestamp,
@@ -49,6 +54,10 @@ impl DataPlane for LookingIn {
             path,
             key,
         }))
+    }
+
+    fn test_method(&self, test: TestedMethod) -> Testing<'_> {
+        Box::pin(test_invoke::test(&self.tester, test))
     }
 
     fn try_call(&self, call: TriedCall) -> Trying<'_> {

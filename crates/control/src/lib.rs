@@ -39,6 +39,7 @@ pub mod sdk_type;
 pub mod shown;
 pub mod stage;
 pub mod tags;
+pub mod test_invoke;
 #[cfg(test)]
 mod testing;
 pub mod trace;

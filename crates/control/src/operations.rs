@@ -16,7 +16,7 @@ use crate::Control;
 use crate::error::Error;
 use crate::extract::{Caller, Query};
 use crate::native::NATIVE;
-use crate::{account, api_key, tags, usage, usage_plan, usage_plan_key};
+use crate::{account, api_key, tags, test_invoke, usage, usage_plan, usage_plan_key};
 use crate::{
     authorizer, deployment, documentation_part, documentation_version, gateway_response,
     integration, integration_response, method, method_response, model, request_validator, resource,
@@ -161,7 +161,7 @@ pub static OPERATIONS: &[Operation] = &[
     op("GetMethod", GET, "/restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}", 200, || get(method::get)),
     op("UpdateMethod", PATCH, "/restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}", 200, || patch(method::update)),
     op("DeleteMethod", DELETE, "/restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}", 204, || delete(method::delete)),
-    absent("TestInvokeMethod", POST, "/restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}", 200),
+    op("TestInvokeMethod", POST, "/restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}", 200, || post(test_invoke::test)),
     op("PutMethodResponse", PUT, "/restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}/responses/{status_code}", 201, || put(method_response::put)),
     op("GetMethodResponse", GET, "/restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}/responses/{status_code}", 200, || get(method_response::get)),
     op("UpdateMethodResponse", PATCH, "/restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}/responses/{status_code}", 201, || patch(method_response::update)),

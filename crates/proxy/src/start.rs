@@ -241,13 +241,15 @@ impl DataPlane {
                 recorder: Arc::new(recorder),
             })
         };
-        let tester = Tester(make(0));
+        let make = Arc::new(make);
+        let own = Arc::clone(&make);
+        let tester = Tester::new(move || own(0));
         let serving = Serving::start(
             doors,
             settings.layout,
             settings.serving,
             Arc::clone(&metrics),
-            make,
+            move |worker| make(worker),
         )
         .map_err(StartError::Thread)?;
         Ok(DataPlane {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -42,7 +42,13 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
 
 /// Calls methods that may not be deployed.
 #[derive(Clone)]
-pub struct Tester(pub(crate) Arc<Calls>);
+pub struct Tester(Arc<Inner>);
+
+struct Inner {
+    /// Upstream connections belong to the runtime that they are made on: that of the first test.
+    calls: OnceLock<Arc<Calls>>,
+    make: Box<dyn Fn() -> Arc<Calls> + Send + Sync>,
+}
 
 /// A method to be tried, and the request.
 #[derive(Debug)]
@@ -73,12 +79,24 @@ pub struct Tested {
 }
 
 impl Tester {
+    /// `make` is called on the first test's runtime.
+    pub(crate) fn new(make: impl Fn() -> Arc<Calls> + Send + Sync + 'static) -> Tester {
+        Tester(Arc::new(Inner {
+            calls: OnceLock::new(),
+            make: Box::new(make),
+        }))
+    }
+
+    fn calls(&self) -> &Arc<Calls> {
+        self.0.calls.get_or_init(|| (self.0.make)())
+    }
+
     /// Makes the call.
     ///
     /// # Errors
     /// What is wrong with the request, for its sender.
     pub async fn run(&self, test: Test) -> Result<Tested, String> {
-        let calls = &self.0;
+        let calls = self.calls();
         let received = Instant::now();
         let received_ms = calls.state.time.now().wall_ms;
         let request = self.request(&test)?;
@@ -151,7 +169,7 @@ impl Tester {
         };
         let target = utf8_percent_encode(&path, NOT_IN_PATHS).to_string();
         let uri: Uri = target.parse().map_err(|_| "Invalid path".to_owned())?;
-        let mut taken = self.0.integrations.room.enter();
+        let mut taken = self.calls().integrations.room.enter();
         if !taken.more(test.body.len() as u64) {
             return Err("There is no room for the body; try again".to_owned());
         }
@@ -186,9 +204,10 @@ impl Tester {
             variables: test.stage_variables.clone(),
             deployed: Arc::new(Deployed::compile(&test.content)),
             throttles: Vec::new(),
-            stats: self.0.recorder.metrics.stage(&test.rest_api_id, STAGE),
+            stats: self.calls().recorder.metrics.stage(&test.rest_api_id, STAGE),
             log_members: fixed_members([("apiId", &test.rest_api_id), ("stage", STAGE)]),
             access_log: None,
+            shown: Default::default(),
             api_id_header: HeaderValue::from_str(&test.rest_api_id).ok(),
         }
     }

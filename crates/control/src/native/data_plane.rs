@@ -14,9 +14,13 @@ use crate::Control;
 use crate::error::Error;
 use crate::extract::{Caller, Json};
 use crate::find;
+use crate::test_invoke::{Tested, TestedMethod};
 
 /// What becomes of a call that is tried.
 pub type Trying<'a> = Pin<Box<dyn Future<Output = Result<Tried, String>> + Send + 'a>>;
+
+/// What becomes of a method that is tested.
+pub type Testing<'a> = Pin<Box<dyn Future<Output = Result<Tested, String>> + Send + 'a>>;
 
 /// The data plane of this process.
 pub trait DataPlane: Send + Sync {
@@ -31,6 +35,12 @@ pub trait DataPlane: Send + Sync {
     /// # Errors
     /// A text for the caller: the data plane could not be reached, or the call cannot be made.
     fn try_call(&self, call: TriedCall) -> Trying<'_>;
+
+    /// Calls a method that may not be deployed, past key and limits; counted nowhere.
+    ///
+    /// # Errors
+    /// A text for the caller: what is wrong with the request.
+    fn test_method(&self, test: TestedMethod) -> Testing<'_>;
 }
 
 /// Rates of the last minutes.
@@ -276,7 +286,7 @@ pub async fn try_call(
         .map_err(Error::BadRequest)
 }
 
-fn data_plane(control: &Control) -> Result<Arc<dyn DataPlane>, Error> {
+pub(crate) fn data_plane(control: &Control) -> Result<Arc<dyn DataPlane>, Error> {
     control.data_plane.clone().ok_or_else(|| {
         Error::ServiceUnavailable("The data plane does not run in this process.".to_owned())
     })
