@@ -349,6 +349,10 @@ const DIFFERS: &[(&str, &str)] = &[
         "FlushStageAuthorizersCache",
         "nothing is cached, so that there is nothing to flush",
     ),
+    (
+        "TestInvokeMethod",
+        "`clientCertificateId` is without effect",
+    ),
     ("PutMethod", METHOD),
     ("UpdateMethod", METHOD),
     ("CreateAuthorizer", AUTHORIZER),
@@ -385,8 +389,7 @@ const DIFFERS: &[(&str, &str)] = &[
 ];
 
 const REST_API: &str = "refused: the endpoint type PRIVATE, `policy`; `apiKeySource` AUTHORIZER is stored, and calls that need a \
-     key answer 500; stored without effect: the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`, \
-     `minimumCompressionSize`";
+     key answer 500; stored without effect: the other endpoint types, `ipAddressType`, `securityPolicy`, `endpointAccessMode`";
 const STAGE: &str = "see below for what is stored without effect";
 const METHOD: &str = "the authorization types AWS_IAM, CUSTOM and COGNITO_USER_POOLS are stored, and calls answer 500";
 const AUTHORIZER: &str = "stored and reported; calls to methods that use it answer 500";

@@ -225,12 +225,6 @@ impl RequestBody {
         }
     }
 
-    /// A body that is there already.
-    pub fn whole(bytes: Bytes, taken: Taken, bytes_max: u64) -> Self {
-        let source = (!bytes.is_empty()).then(|| Source::Whole(bytes, taken));
-        RequestBody::from(source, bytes_max)
-    }
-
     pub fn empty() -> Self {
         RequestBody {
             incoming: None,

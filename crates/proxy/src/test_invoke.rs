@@ -23,7 +23,6 @@ use crate::invoke::{Calls, ids};
 use crate::mapping::expression::path_variables;
 use crate::mapping::query;
 use crate::net::connection::Peer;
-use crate::net::edge::BODY_BYTES_MAX_DEFAULT;
 use crate::route::normal_path;
 use crate::snapshot::{Stage, StageIndex};
 
@@ -169,11 +168,9 @@ impl Tester {
         };
         let target = utf8_percent_encode(&path, NOT_IN_PATHS).to_string();
         let uri: Uri = target.parse().map_err(|_| "Invalid path".to_owned())?;
-        let mut taken = self.calls().integrations.room.enter();
-        if !taken.more(test.body.len() as u64) {
-            return Err("There is no room for the body; try again".to_owned());
-        }
-        let body = RequestBody::whole(test.body.clone(), taken, BODY_BYTES_MAX_DEFAULT);
+        let room = &self.calls().integrations.room;
+        let body = RequestBody::whole(test.body.clone(), room)
+            .map_err(|_| "There is no room for the body; try again".to_owned())?;
         let mut request = Request::new(body);
         *request.uri_mut() = uri;
         *request.method_mut() = test
@@ -204,7 +201,11 @@ impl Tester {
             variables: test.stage_variables.clone(),
             deployed: Arc::new(Deployed::compile(&test.content)),
             throttles: Vec::new(),
-            stats: self.calls().recorder.metrics.stage(&test.rest_api_id, STAGE),
+            stats: self
+                .calls()
+                .recorder
+                .metrics
+                .stage(&test.rest_api_id, STAGE),
             log_members: fixed_members([("apiId", &test.rest_api_id), ("stage", STAGE)]),
             access_log: None,
             shown: Default::default(),
