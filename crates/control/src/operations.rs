@@ -61,19 +61,6 @@ pub(crate) const fn op(
     }
 }
 
-/// An operation that is not: calling it answers 501.
-const fn absent(name: &'static str, method: Method, path: &'static str, status: u16) -> Operation {
-    Operation {
-        name,
-        method,
-        path,
-        status,
-        importing: false,
-        handler: None,
-        reason: "",
-    }
-}
-
 /// An operation that makes no sense on one's own machine: calling it answers 501 and says why.
 const fn senseless(
     name: &'static str,
