@@ -167,7 +167,7 @@ impl Soak {
 
     fn answered(&self, asked: &Asked<'_>, status: u16, body: &[u8]) {
         *self.answers.lock().unwrap().entry(status).or_default() += 1;
-        if !asked.allowed.contains(&status) && !(status == 408 && asked.is_late()) {
+        if !(asked.allowed.contains(&status) || status == 408 && asked.is_late()) {
             let text: String = String::from_utf8_lossy(body).chars().take(80).collect();
             self.note_wrong(format!("{} {}: {status} {text}", asked.verb, asked.path));
         }
