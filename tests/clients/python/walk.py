@@ -11,6 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import bad_input
+import nouns
 from gateway import REGION, Checks, Gateway, Upstream, clear_of_midnight, today
 
 check = Checks()
@@ -28,6 +30,15 @@ def refused(what, /, client, exception, status, message, operation, **arguments)
         check.equal(what, seen, (exception, status, seen[2] if message is None else message))
     else:
         check(what, False, f"not refused: {answer}")
+
+
+def refusal(operation, **arguments):
+    """The error's class, status and text; None where there was none."""
+    try:
+        operation(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Message"]
+    return None
 
 
 def without_metadata(answer):
@@ -378,6 +389,9 @@ with Gateway() as gateway, Upstream() as upstream:
     for walk in (api_keys, lists_and_pages, usage_plans, rest_apis, tags_and_account, imports):
         check.run(walk, client)
     check.run(domain_names, gateway, client)
+    check.run(nouns.of_an_api, check, refused, client)
+    check.run(nouns.of_a_method, check, refused, client)
+    check.run(bad_input.definitions, check, gateway, client, refusal)
     check.run(credentials, gateway, client)
     check("values to search for were noted", len(gateway.secrets) > 5, len(gateway.secrets))
 check.finish()
