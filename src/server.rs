@@ -144,7 +144,9 @@ impl Server {
         };
         let control =
             control(config, certificates.arns(), &store).with_data_plane(Arc::new(looking_in));
-        let router = health::router(health, control).merge(tollgate_console::router());
+        let router = health::router(health, control)
+            .merge(tollgate_console::router())
+            .layer(axum::middleware::from_fn(tollgate_console::lead));
         let limits = control_plane::Limits {
             connections_max: usize::try_from(config.control_connections_max).unwrap_or(usize::MAX),
             tls_handshake_timeout: Duration::from_millis(config.tls_handshake_timeout_ms),

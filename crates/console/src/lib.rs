@@ -10,7 +10,8 @@ use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use http::header::{
     CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use rust_embed::RustEmbed;
 
 /// The built files; read from the directory in a debug build, part of the program in a release.
@@ -46,13 +47,12 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (VARY, "accept-encoding"),
 ];
 
-/// The console's routes. `/` leads a browser to it.
+/// The console's routes.
 pub fn router() -> Router {
     let index = get(|headers: HeaderMap| async move { file(INDEX, &headers) });
     let rest =
         get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) });
     Router::new()
-        .route("/", get(lead))
         .route(
             "/console",
             get(|| async { Redirect::permanent("/console/") }),
@@ -61,12 +61,14 @@ pub fn router() -> Router {
         .route("/console/{*path}", rest)
 }
 
-/// A person with a browser wants the console; a program is told that there is nothing here.
-async fn lead(headers: HeaderMap) -> Response {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    match accept.is_some_and(|accept| accept.contains("text/html")) {
+/// A layer that leads a person's browser from `/` to the console. Whatever else comes there goes on.
+pub async fn lead(request: Request, next: Next) -> Response {
+    let accept = request.headers().get(ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
+    match request.method() == Method::GET && request.uri().path() == "/" && is_browser {
         true => Redirect::to("/console/").into_response(),
-        false => StatusCode::NOT_FOUND.into_response(),
+        false => next.run(request).await,
     }
 }
 

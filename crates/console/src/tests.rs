@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use axum::body::Body;
+use axum::middleware::from_fn;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
@@ -78,10 +79,15 @@ async fn nothing_from_elsewhere_may_run() {
 
 #[tokio::test]
 async fn a_browser_at_the_root_is_led_to_the_console() {
-    let response = get("/", &[("accept", "text/html,*/*")]).await;
+    let led = crate::router().layer(from_fn(crate::lead));
+    let at_root = async |accept| {
+        let request = Request::get("/").header("accept", accept);
+        let request = request.body(Body::empty()).unwrap();
+        led.clone().oneshot(request).await.unwrap()
+    };
+    let response = at_root("text/html,*/*").await;
     assert_eq!(response.headers()["location"], "/console/");
-    let program = get("/", &[("accept", "application/json")]).await;
-    assert_eq!(program.status(), 404);
+    assert_eq!(at_root("application/json").await.status(), 404);
 }
 
 /// The same sum as `stamp.mjs` makes.
