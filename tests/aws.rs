@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tollgate_control::enumerations::ENUMERATIONS;
 use tollgate_control::patch::listed::LISTED;
 use tollgate_control::{Error, OPERATIONS, Operation};
 use tollgate_entity as entity;
@@ -341,6 +342,25 @@ fn every_noun_has_awss_members_and_words() {
         "{}",
         judge.complaints.join("\n")
     );
+}
+
+/// The front layer refuses what is not among them, so a word that AWS added would be refused here.
+#[test]
+fn every_enumeration_has_awss_words() {
+    let Some(model) = model() else { return };
+    for (shape, ours) in ENUMERATIONS {
+        let theirs = model["shapes"][shape]["enum"].as_array();
+        let theirs: BTreeSet<&str> = theirs
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        assert_eq!(
+            ours.iter().copied().collect::<BTreeSet<_>>(),
+            theirs,
+            "{shape}"
+        );
+    }
 }
 
 /// What is there but narrower than AWS's, operation by operation.

@@ -10,6 +10,7 @@ use tollgate_entity::{DocumentationPart, DocumentationPartLocation, id};
 use tollgate_store::Reader;
 
 use crate::check::Check;
+use crate::enumerations::LOCATION_STATUSES;
 use crate::error::Error;
 use crate::extract::{Caller, Json, Path, Query};
 use crate::page::{Items, Page};
@@ -115,7 +116,7 @@ pub async fn list(
         location::check_type(&mut check, "type", part_type);
     }
     let status = query.first("locationStatus");
-    check.optional("locationStatus", status, &["DOCUMENTED", "UNDOCUMENTED"]);
+    check.optional("locationStatus", status, &LOCATION_STATUSES);
     check.finish()?;
     let undocumented = status == Some("UNDOCUMENTED");
     let settings = control.settings.clone();

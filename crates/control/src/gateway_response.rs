@@ -18,7 +18,7 @@ use crate::patch::{Patch, PatchRule, Patched, PathRefusal, UncheckedPatch, entry
 use crate::{Control, find};
 
 /// The types in the order AWS's refusals list them.
-const TYPES: [&str; 21] = [
+pub(crate) const TYPES: [&str; 21] = [
     "REQUEST_TOO_LARGE",
     "RESOURCE_NOT_FOUND",
     "AUTHORIZER_CONFIGURATION_ERROR",

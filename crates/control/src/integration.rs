@@ -20,10 +20,10 @@ use crate::resource::{self, At};
 use crate::{Control, find};
 
 /// AWS's enumerations, in the order its refusals list them.
-const TYPES: [&str; 5] = ["HTTP", "MOCK", "AWS_PROXY", "HTTP_PROXY", "AWS"];
-const CONNECTION_TYPES: [&str; 2] = ["INTERNET", "VPC_LINK"];
+pub(crate) const TYPES: [&str; 5] = ["HTTP", "MOCK", "AWS_PROXY", "HTTP_PROXY", "AWS"];
+pub(crate) const CONNECTION_TYPES: [&str; 2] = ["INTERNET", "VPC_LINK"];
 pub(crate) const CONTENT_HANDLINGS: [&str; 2] = ["CONVERT_TO_BINARY", "CONVERT_TO_TEXT"];
-const TRANSFER_MODES: [&str; 2] = ["BUFFERED", "STREAM"];
+pub(crate) const TRANSFER_MODES: [&str; 2] = ["BUFFERED", "STREAM"];
 
 /// The body of PutIntegration. Its `httpMethod` is the one used upstream.
 #[derive(Debug, Default, Deserialize)]

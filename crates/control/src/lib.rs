@@ -15,6 +15,7 @@ pub mod documentation_part;
 pub mod documentation_version;
 pub mod domain_name;
 mod entries;
+pub mod enumerations;
 pub mod error;
 pub mod extract;
 pub mod find;

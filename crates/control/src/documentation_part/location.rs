@@ -6,7 +6,7 @@ use crate::check::Check;
 use crate::error::Error;
 
 /// AWS's enumeration, in the order its refusals list it.
-const TYPES: [&str; 12] = [
+pub(crate) const TYPES: [&str; 12] = [
     "RESPONSE_BODY",
     "RESPONSE",
     "METHOD",

@@ -7,35 +7,13 @@ use tollgate_store::SecretValue;
 
 use crate::certificate::{Given, PrivateKey};
 use crate::check::Check;
+use crate::enumerations::{
+    BASE_PATHS_ONLY, ENDPOINT_ACCESS_MODES, ENDPOINT_TYPES, IP_ADDRESS_TYPES, ROUTING_MODES,
+    SECURITY_POLICIES,
+};
 use crate::error::Error;
 use crate::{Control, ControlSettings};
 
-/// AWS's enumerations, in the order its refusals list them.
-const ENDPOINT_TYPES: [&str; 3] = ["PRIVATE", "EDGE", "REGIONAL"];
-pub(super) const IP_ADDRESS_TYPES: [&str; 2] = ["ipv4", "dualstack"];
-pub(super) const ENDPOINT_ACCESS_MODES: [&str; 2] = ["BASIC", "STRICT"];
-pub(super) const ROUTING_MODES: [&str; 3] = [
-    BASE_PATHS_ONLY,
-    "ROUTING_RULE_ONLY",
-    "ROUTING_RULE_THEN_BASE_PATH_MAPPING",
-];
-pub(super) const BASE_PATHS_ONLY: &str = "BASE_PATH_MAPPING_ONLY";
-pub(super) const SECURITY_POLICIES: [&str; 14] = [
-    "TLS_1_0",
-    "TLS_1_2",
-    "SecurityPolicy_TLS13_1_3_2025_09",
-    "SecurityPolicy_TLS13_1_3_FIPS_2025_09",
-    "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_FIPS_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_FIPS_PFS_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_Ext2_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_Ext2_FIPS_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_2021_06",
-    "SecurityPolicy_TLS13_2025_EDGE",
-    "SecurityPolicy_TLS12_PFS_2025_EDGE",
-    "SecurityPolicy_TLS12_2018_EDGE",
-];
 const SECURITY_POLICY_DEFAULT: &str = "TLS_1_2";
 
 /// The zones that AWS names beside its own host names. Nothing here answers for them; clients read them.

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use tollgate_entity::{DomainName, Timestamp};
 use tollgate_store::SecretValue;
 
-use super::new::{
-    ENDPOINT_ACCESS_MODES, IP_ADDRESS_TYPES, ROUTING_MODES, SECURITY_POLICIES, arns, certificate,
-    check_arns, check_mutual_tls, check_policy, finish,
-};
+use super::new::{arns, certificate, check_arns, check_mutual_tls, check_policy, finish};
 use crate::Control;
 use crate::certificate::{Given, PrivateKey};
+use crate::enumerations::{
+    ENDPOINT_ACCESS_MODES, IP_ADDRESS_TYPES, ROUTING_MODES, SECURITY_POLICIES,
+};
 use crate::error::Error;
 use crate::patch::{Op, Patch, PatchDocument, PatchRule, Patched, PathRefusal, replace, set};
 

@@ -5,28 +5,11 @@ use tollgate_entity::{ApiKeySource, EndpointConfiguration, RestApi, Tags, tags};
 
 use super::update;
 use crate::check::Check;
+use crate::enumerations::{
+    API_KEY_SOURCES, ENDPOINT_ACCESS_MODES, ENDPOINT_TYPES, IP_ADDRESS_TYPES, SECURITY_POLICIES,
+};
 use crate::error::Error;
 use crate::extract::Query;
-
-/// AWS's enumerations, in the order its refusals list them.
-const ENDPOINT_TYPES: [&str; 3] = ["PRIVATE", "EDGE", "REGIONAL"];
-pub(super) const IP_ADDRESS_TYPES: [&str; 2] = ["ipv4", "dualstack"];
-const API_KEY_SOURCES: [&str; 2] = ["HEADER", "AUTHORIZER"];
-pub(super) const ENDPOINT_ACCESS_MODES: [&str; 2] = ["BASIC", "STRICT"];
-pub(super) const SECURITY_POLICIES: [&str; 12] = [
-    "TLS_1_0",
-    "TLS_1_2",
-    "SecurityPolicy_TLS13_1_3_2025_09",
-    "SecurityPolicy_TLS13_1_3_FIPS_2025_09",
-    "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_FIPS_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_FIPS_PFS_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_PQ_2025_09",
-    "SecurityPolicy_TLS13_1_2_2021_06",
-    "SecurityPolicy_TLS13_2025_EDGE",
-    "SecurityPolicy_TLS12_PFS_2025_EDGE",
-    "SecurityPolicy_TLS12_2018_EDGE",
-];
 
 /// The body of CreateRestApi.
 #[derive(Debug, Default, Deserialize)]

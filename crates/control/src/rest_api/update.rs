@@ -2,7 +2,7 @@
 
 use tollgate_entity::{ApiKeySource, RestApi};
 
-use super::new::{ENDPOINT_ACCESS_MODES, IP_ADDRESS_TYPES, SECURITY_POLICIES};
+use crate::enumerations::{ENDPOINT_ACCESS_MODES, IP_ADDRESS_TYPES, SECURITY_POLICIES};
 use crate::error::Error;
 use crate::patch::{Op, Patch, PatchRule, Patched, PathRefusal, add, entry, remove, replace};
 

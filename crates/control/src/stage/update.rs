@@ -7,6 +7,13 @@ use super::{CACHE_CLUSTER_SIZES, canary, check, settings};
 use crate::error::Error;
 use crate::patch::{self, Op, Patch, PatchRule, Patched, PathRefusal, copy, remove, replace, set};
 
+/// AWS's enumeration.
+pub(crate) const CACHE_STRATEGIES: [&str; 3] = [
+    "FAIL_WITH_403",
+    "SUCCEED_WITH_RESPONSE_HEADER",
+    "SUCCEED_WITHOUT_RESPONSE_HEADER",
+];
+
 /// A stage being changed.
 pub(crate) struct Change {
     stage: Stage,
@@ -195,12 +202,7 @@ fn patch_cache_ttl(change: &mut Change, new: &Patched<'_>) -> Result<(), Error> 
 }
 
 fn patch_cache_strategy(change: &mut Change, new: &Patched<'_>) -> Result<(), Error> {
-    let known = [
-        "FAIL_WITH_403",
-        "SUCCEED_WITH_RESPONSE_HEADER",
-        "SUCCEED_WITHOUT_RESPONSE_HEADER",
-    ];
-    let strategy = new.one_of("unauthorizedCacheControlHeaderStrategy", &known)?;
+    let strategy = new.one_of("unauthorizedCacheControlHeaderStrategy", &CACHE_STRATEGIES)?;
     change
         .setting(new)?
         .unauthorized_cache_control_header_strategy = strategy;

@@ -5,12 +5,14 @@ use tollgate_entity::{
 };
 
 use super::context::{At, Context, Operation, shown};
+use crate::documentation_part;
+use crate::enumerations::{ENDPOINT_ACCESS_MODES, SECURITY_POLICIES};
 use crate::error::Error;
 use crate::gateway_response::{self, NewGatewayResponse};
 use crate::request_validator;
 use crate::rest_api::definition::Definition;
 use crate::rest_api::node::{Node, escaped};
-use crate::rest_api::{json, new, update};
+use crate::rest_api::{json, update};
 
 /// Every extension begins with this.
 const PREFIX: &str = "x-amazon-apigateway-";
@@ -66,12 +68,9 @@ pub fn read<'a>(context: &mut Context<'a>, root: &At<'a>, definition: &mut Defin
     {
         context.fail(format!("At {}: {error}", at.place));
     }
-    definition.security_policy = one_of(context, of("security-policy"), &new::SECURITY_POLICIES);
-    definition.endpoint_access_mode = one_of(
-        context,
-        of("endpoint-access-mode"),
-        &new::ENDPOINT_ACCESS_MODES,
-    );
+    definition.security_policy = one_of(context, of("security-policy"), &SECURITY_POLICIES);
+    definition.endpoint_access_mode =
+        one_of(context, of("endpoint-access-mode"), &ENDPOINT_ACCESS_MODES);
     let first_server = root
         .get("servers")
         .and_then(|servers| servers.items().next());
@@ -111,9 +110,13 @@ pub fn read<'a>(context: &mut Context<'a>, root: &At<'a>, definition: &mut Defin
     }
     let parts = of("documentation").and_then(|at| at.get("documentationParts"));
     for part in parts.iter().flat_map(At::items) {
-        definition
-            .documentation
-            .push(documentation_part(context, &part));
+        match documentation_part::checked(part_of(context, &part)) {
+            Ok(part) => definition.documentation.push(part),
+            Err(error) => context.warn(format!(
+                "Unable to create documentation part: {error} (at {})",
+                part.place
+            )),
+        }
     }
 }
 
@@ -172,7 +175,7 @@ fn gateway_response<'a>(
     new.checked(context.api, gateway_response::checked_type(name)?)
 }
 
-fn documentation_part(context: &Context<'_>, at: &At<'_>) -> DocumentationPart {
+fn part_of(context: &Context<'_>, at: &At<'_>) -> DocumentationPart {
     let location = at.get("location").unwrap_or_else(|| at.clone());
     DocumentationPart {
         rest_api_id: context.api.to_owned(),

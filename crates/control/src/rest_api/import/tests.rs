@@ -564,3 +564,23 @@ async fn what_is_no_definition_is_told_as_aws_does() {
         "{refused}"
     );
 }
+
+#[tokio::test]
+async fn documentation_parts_that_mean_no_place_are_left_out_with_a_warning() {
+    let gateway = Gateway::new();
+    let definition = r#"{"swagger": "2.0", "info": {"title": "t", "version": "1"}, "paths": {},
+        "x-amazon-apigateway-documentation": {"documentationParts": [
+            {"location": {"type": "API"}, "properties": {"a": 1}},
+            {"location": {"type": "MODEL"}, "properties": {"a": 1}},
+            {"location": {"type": "API", "path": "/"}, "properties": {"a": 1}}
+        ]}}"#;
+    let api = import(&gateway, "", definition).await.ok(201);
+    let warnings = api["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 2, "{api}");
+    assert!(warnings[0].as_str().unwrap().contains(
+        "Invalid location specified: 'name' is a required field for type 'MODEL' (at /x-amazon-apigateway-documentation/documentationParts/1)"
+    ), "{api}");
+    let parts = format!("/restapis/{}/documentation/parts", text(&api, "id"));
+    let parts = gateway.get(&parts).await.ok(200);
+    assert_eq!(parts["item"].as_array().unwrap().len(), 1);
+}
