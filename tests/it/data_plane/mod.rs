@@ -1,5 +1,6 @@
 //! What callers of the data plane see: one file for each thing they notice.
 
+mod answers;
 mod integrations;
 mod keys_and_limits;
 mod records;
