@@ -1,5 +1,5 @@
 # Every command we use. `make test` is what CI runs; the others are parts of it or for a developer's hands.
-.PHONY: test check loom cargo-mutants power-cuts suspended sim mutants docs crash fuzz soak bench console demo release clean
+.PHONY: console-tests console-pictures test check loom cargo-mutants power-cuts suspended sim mutants docs crash fuzz soak bench console demo release clean
 
 ROUNDS ?= 1000
 STATES ?= 10000
@@ -73,6 +73,18 @@ mutants:
 # The console's files in crates/console/dist, from its sources; needs Node 20.19 or newer.
 console:
 	cd crates/console && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --ignore-scripts --no-audit --no-fund && npm run build
+
+# Rebuilds the console, compares, and drives it in Debian's Chromium; ARGS go to the driver (ARGS="keys -g deleted").
+console-tests:
+	@tests/install
+	cargo build
+	@TOLLGATE="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug/tollgate" .venv/bin/python -B tests/console.py $(ARGS)
+
+# Takes the pictures of docs/console.md anew.
+console-pictures:
+	@tests/install
+	cargo build
+	@TOLLGATE="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug/tollgate" .venv/bin/python -B tests/console.py pictures
 
 demo:
 	cargo run --release -- demo

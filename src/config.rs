@@ -42,6 +42,8 @@ pub struct Config {
     pub key_reveal: KeyReveal,
     pub control_connections_max: u64,
     pub max_definition_bytes: u64,
+    pub session_idle_timeout_s: u64,
+    pub session_timeout_s: u64,
     pub metrics_token: Option<Secret>,
     pub master_key: Option<Secret>,
     pub runtime: Runtime,

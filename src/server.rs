@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tollgate_control::auth::session::SessionLimits;
 use tollgate_control::{Control, ControlSettings};
 use tollgate_entity::Timestamp;
 use tollgate_proxy::DataPlane;
@@ -314,6 +315,10 @@ fn control(config: &Config, certificate_arns: Option<BTreeSet<String>>, store: &
         auth: config.auth,
         tls: config.control_tls_certificate.is_some(),
         certificate_arns,
+        sessions: SessionLimits {
+            idle_s: config.session_idle_timeout_s.cast_signed(),
+            age_s: config.session_timeout_s.cast_signed(),
+        },
         ..ControlSettings::default()
     };
     Control::new(store.clone(), settings, now)

@@ -35,6 +35,7 @@ fn files() -> Vec<PathBuf> {
             let skipped = [
                 "target",
                 "node_modules",
+                "test-results",
                 "__pycache__",
                 ".git",
                 ".venv",

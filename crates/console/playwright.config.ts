@@ -4,6 +4,8 @@ import { defineConfig } from "@playwright/test";
 export default defineConfig({
   testDir: "e2e",
   testMatch: "*.e2e.ts",
+  // No test: it takes pictures, and only when it is told where to put them.
+  testIgnore: process.env["PICTURES"] ? [] : ["pictures.e2e.ts"],
   // Each file has a gateway of its own; two cores carry one browser well.
   workers: 1,
   timeout: 90_000,

@@ -100,3 +100,18 @@ test("without authentication the console is open on loopback", async ({ page }) 
     await own.end();
   }
 });
+
+test("sessions last as long as the settings say", async ({ page }) => {
+  const own = await Gateway.start("--session-idle-timeout-s", "120", "--session-timeout-s", "300");
+  try {
+    await page.goto(own.console);
+    await signIn(page, own);
+    await expect(page.getByRole("heading", { level: 1, name: "Home" })).toBeVisible();
+    const { idleTimeoutS } = await page.evaluate(async () => (await fetch("/tollgate/session")).json());
+    expect(idleTimeoutS).toBe(120);
+    const [cookie] = await page.context().cookies(own.console);
+    expect((cookie?.expires ?? 0) - Date.now() / 1000).toBeLessThanOrEqual(301);
+  } finally {
+    await own.end();
+  }
+});
