@@ -323,7 +323,7 @@ fn what_is_wrong_is_told_with_file_and_place_before_anything_is_changed() {
         (
             FILE.to_owned(),
             "openapi: 3.0.1\npaths: {/a/{x}: {}, b: [",
-            "pets.yaml: Invalid OpenAPI input.",
+            "gateway.yaml: apis.pets.openapi: pets.yaml: ",
         ),
         (
             FILE.to_owned(),
@@ -338,7 +338,7 @@ fn what_is_wrong_is_told_with_file_and_place_before_anything_is_changed() {
         (
             "a: &a [x]\nb: *gone\n".to_owned(),
             DEFINITION,
-            "gateway.yaml: Invalid OpenAPI input.",
+            "line 2, column",
         ),
     ] {
         files(dir, &file, definition);

@@ -134,7 +134,10 @@ async fn api_changes(
     for (stage, wanted_stage) in &api.stages {
         let known = there.iter().find(|one| one["stageName"] == *stage);
         let serves = match (&id, known) {
-            (Some(id), Some(_)) => says(&current::deployed(client, id, stage).await?, &wanted),
+            (Some(id), Some(_)) => {
+                let serves = current::deployed(client, id, stage).await?;
+                serves.is_some_and(|serves| says(&serves, &wanted))
+            }
             _ => false,
         };
         changes.extend(stages::change(name, stage, wanted_stage, known, !serves));

@@ -93,8 +93,12 @@ fn own(listed: Vec<GatewayResponse>) -> Vec<GatewayResponse> {
         .collect()
 }
 
-/// What a stage serves.
-pub async fn deployed(client: &Client, api: &str, stage: &str) -> Result<Definition, Failed> {
+/// What a stage serves; none where no definition can say it.
+pub async fn deployed(
+    client: &Client,
+    api: &str,
+    stage: &str,
+) -> Result<Option<Definition>, Failed> {
     let path = format!(
         "/restapis/{}/stages/{}/exports/oas30",
         encode(api),
@@ -102,19 +106,11 @@ pub async fn deployed(client: &Client, api: &str, stage: &str) -> Result<Definit
     );
     let extensions = [("extensions".to_owned(), "apigateway".to_owned())];
     let exported = client.get(&path, &extensions).await?;
-    let unreadable = |error: String| {
-        Failed::Failed(format!(
-            "what stage {stage} of {api} serves cannot be read: {error}"
-        ))
-    };
-    let root = parse::parse(exported.to_string().as_bytes(), usize::MAX);
-    let root = root.map_err(|error| unreadable(error.to_string()))?;
-    let read = document::read(&root, api, BasePath::Ignore);
-    let read = read.map_err(|error| unreadable(error.to_string()))?;
-    match read.errors.first() {
-        Some(error) => Err(unreadable(error.clone())),
-        None => Ok(read.definition),
-    }
+    let root = parse::parse(exported.to_string().as_bytes(), usize::MAX).ok();
+    let read = root.and_then(|root| document::read(&root, api, BasePath::Ignore).ok());
+    Ok(read
+        .filter(|read| read.errors.is_empty())
+        .map(|read| read.definition))
 }
 
 /// The keys of a plan.

@@ -67,10 +67,8 @@ async fn export_api(
     let mut declared = Api::default();
     for stage in current::stages(client, &id).await? {
         let stage_name = cell(&stage["stageName"]);
-        if !says(
-            &current::deployed(client, &id, &stage_name).await?,
-            &definition,
-        ) {
+        let serves = current::deployed(client, &id, &stage_name).await?;
+        if !serves.is_some_and(|serves| says(&serves, &definition)) {
             warnings.push(format!(
                 "stage {name}/{stage_name} serves an older definition; applying this file deploys the present one to it"
             ));

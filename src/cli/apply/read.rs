@@ -41,7 +41,7 @@ impl Api {
     /// The definition for the API of that id.
     pub fn definition(&self, id: &str) -> Result<document::Read, Failed> {
         document::read(&self.document, id, BasePath::Ignore)
-            .map_err(|error| Failed::Failed(error.to_string()))
+            .map_err(|error| Failed::Failed(told(error)))
     }
 
     /// The definition as it is sent.
@@ -220,7 +220,15 @@ fn bytes(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn node(bytes: &[u8]) -> Result<Node, String> {
-    parse::parse(bytes, FILE_BYTES_MAX).map_err(|error| error.to_string())
+    parse::parse(bytes, FILE_BYTES_MAX).map_err(told)
+}
+
+/// What is wrong, with its place.
+fn told(error: parse::ParseError) -> String {
+    match error {
+        parse::ParseError::Unreadable(why) => why,
+        other => other.to_string(),
+    }
 }
 
 /// Takes inline definitions out of the document, whose members keep their order that way.
