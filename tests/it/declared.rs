@@ -293,17 +293,17 @@ fn what_is_wrong_is_told_with_file_and_place_before_anything_is_changed() {
         (
             FILE.replace("stage: prod", "stage: gone"),
             DEFINITION,
-            "plans.free.stages[0]: there is no stage gone of an API pets",
+            "gateway.yaml: plans.free.stages[0]: there is no stage gone of an API pets",
         ),
         (
             FILE.replace("plans: [free]", "plans: [none]"),
             DEFINITION,
-            "keys.alice.plans: there is no plan none",
+            "gateway.yaml: keys.alice.plans: there is no plan none",
         ),
         (
             FILE.replace("ALICE_KEY", "NO_SUCH_VARIABLE"),
             DEFINITION,
-            "keys.alice.value: the environment has no variable NO_SUCH_VARIABLE",
+            "gateway.yaml: keys.alice.value: the environment has no variable NO_SUCH_VARIABLE",
         ),
         (
             FILE.replace("bob.key", "gone.key"),
@@ -313,7 +313,7 @@ fn what_is_wrong_is_told_with_file_and_place_before_anything_is_changed() {
         (
             FILE.replace("${env:ALICE_KEY}", "another-0123456789abcdef"),
             DEFINITION,
-            "keys.alice.value: the key is there with another value",
+            "gateway.yaml: keys.alice.value: the key is there with another value",
         ),
         (
             FILE.replace("pets.yaml", "gone.yaml"),

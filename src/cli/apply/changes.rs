@@ -194,8 +194,10 @@ async fn check_names(
             };
             if !known {
                 errors.push(format!(
-                    "plans.{name}.stages[{number}]: there is no stage {} of an API {}",
-                    place.stage, place.api
+                    "{}plans.{name}.stages[{number}]: there is no stage {} of an API {}",
+                    declared.origin("plan", name),
+                    place.stage,
+                    place.api
                 ));
             }
         }
@@ -206,7 +208,8 @@ async fn check_names(
             let known =
                 declared.plans.contains_key(plan) || named("plan", &current.plans, plan)?.is_some();
             if !known {
-                errors.push(format!("keys.{name}.plans: there is no plan {plan}"));
+                let file = declared.origin("key", name);
+                errors.push(format!("{file}keys.{name}.plans: there is no plan {plan}"));
             }
         }
     }

@@ -27,6 +27,16 @@ pub struct Declared {
     /// With their values, as far as they are given.
     pub keys: BTreeMap<String, Key>,
     pub warnings: Vec<String>,
+    /// Which file declared what: `plan free`.
+    origins: BTreeMap<String, PathBuf>,
+}
+
+impl Declared {
+    /// The file that declares it, as the beginning of an error.
+    pub fn origin(&self, noun: &str, name: &str) -> String {
+        let file = self.origins.get(&format!("{noun} {name}"));
+        file.map_or_else(String::new, |file| format!("{}: ", file.display()))
+    }
 }
 
 /// An API as it is declared.
@@ -90,8 +100,6 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failed> {
 #[derive(Default)]
 struct Reading {
     declared: Declared,
-    /// Which file declared what: `api pets`.
-    origins: BTreeMap<String, PathBuf>,
     errors: Vec<String>,
 }
 
@@ -142,10 +150,13 @@ impl Reading {
         }
         for (name, mut key) in file.keys {
             self.once("key", &name, path);
-            match value(key.value.as_deref(), dir) {
-                Ok(value) => key.value = value,
-                Err(error) => self.wrong(path, format!("keys.{name}.value: {error}")),
-            }
+            key.value = match value(key.value.as_deref(), dir) {
+                Ok(value) => value,
+                Err(error) => {
+                    self.wrong(path, format!("keys.{name}.value: {error}"));
+                    None
+                }
+            };
             if let Err(error) = check_key(&name, &key) {
                 self.wrong(path, format!("keys.{name}: {error}"));
             }
@@ -180,6 +191,7 @@ impl Reading {
 
     fn once(&mut self, noun: &str, name: &str, path: &Path) {
         let known = self
+            .declared
             .origins
             .insert(format!("{noun} {name}"), path.to_owned());
         if let Some(known) = known {

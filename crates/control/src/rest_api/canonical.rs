@@ -23,6 +23,7 @@ pub fn says(found: &Definition, wanted: &Definition) -> bool {
     }
     leave(&mut found.name, &wanted.name);
     leave(&mut found.version, &wanted.version);
+    found.disable_execute_api_endpoint.get_or_insert(false);
     leave(
         &mut found.disable_execute_api_endpoint,
         &wanted.disable_execute_api_endpoint,
@@ -125,6 +126,9 @@ mod tests {
         let other = "swagger: '2.0'\ninfo: {title: t, version: '7'}\npaths: {/a/b: {get: {operationId: x}}}\ndefinitions: {B: {type: array}, A: {title: a, type: object}}\n";
         assert!(says(&read(other), &read(one)));
         assert!(!says(&read(one), &read(other)), "the version is said");
+        let mut called = read(one);
+        called.disable_execute_api_endpoint = Some(false);
+        assert!(says(&read(one), &called), "what no document says");
         let changed = other.replace("operationId: x", "operationId: y");
         assert!(!says(&read(&changed), &read(one)));
         assert!(!says(

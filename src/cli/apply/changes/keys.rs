@@ -42,7 +42,10 @@ pub async fn changes(
     let members = members(client, current).await?;
     for (name, key) in &declared.keys {
         match named("key", &current.keys, name)? {
-            Some(found) => changes.extend(change(name, key, found, &members)?),
+            Some(found) => {
+                let file = declared.origin("key", name);
+                changes.extend(change(&file, name, key, found, &members)?);
+            }
             None => changes.push(Change {
                 sign: Sign::Add,
                 noun: "key",
@@ -78,6 +81,7 @@ pub fn gone(declared: &Declared, current: &Current) -> Vec<Change> {
 }
 
 fn change(
+    file: &str,
     name: &str,
     wanted: &Key,
     found: &Value,
@@ -88,7 +92,7 @@ fn change(
         && wanted != found
     {
         return Err(Failed::Failed(format!(
-            "keys.{name}.value: the key is there with another value, and a value cannot be changed: delete the key \
+            "{file}keys.{name}.value: the key is there with another value, and a value cannot be changed: delete the key \
              first, or give the new one another name; nothing was changed"
         )));
     }
