@@ -5,6 +5,7 @@ use tollgate_entity::{
 };
 
 use super::context::{At, Context, Operation, shown};
+use crate::documentation_part;
 use crate::error::Error;
 use crate::gateway_response::{self, NewGatewayResponse};
 use crate::request_validator;
@@ -111,9 +112,13 @@ pub fn read<'a>(context: &mut Context<'a>, root: &At<'a>, definition: &mut Defin
     }
     let parts = of("documentation").and_then(|at| at.get("documentationParts"));
     for part in parts.iter().flat_map(At::items) {
-        definition
-            .documentation
-            .push(documentation_part(context, &part));
+        match documentation_part::checked(part_at(context, &part)) {
+            Ok(part) => definition.documentation.push(part),
+            Err(error) => context.fail(format!(
+                "Unable to create documentation part: {error} (at {})",
+                part.place
+            )),
+        }
     }
 }
 
@@ -172,7 +177,7 @@ fn gateway_response<'a>(
     new.checked(context.api, gateway_response::checked_type(name)?)
 }
 
-fn documentation_part(context: &Context<'_>, at: &At<'_>) -> DocumentationPart {
+fn part_at(context: &Context<'_>, at: &At<'_>) -> DocumentationPart {
     let location = at.get("location").unwrap_or_else(|| at.clone());
     DocumentationPart {
         rest_api_id: context.api.to_owned(),
