@@ -28,6 +28,7 @@ cargo-mutants:
 # Rewrites docs/compatibility.md and docs/configuration.md from their tables.
 docs:
 	WRITE_DOCS=1 cargo test --quiet --test aws --test configuration page_is_in_step
+	WRITE_DOCS=1 cargo test --quiet --lib published_schema
 
 # kill -9 under load, while starting and while stopping, as often as ROUNDS says; SEED chooses the moments.
 crash:

@@ -19,6 +19,9 @@ pub enum Failed {
     /// It could not be done: the gateway did not start or did not answer as it should. Exit code 1.
     #[error("{0}")]
     Failed(String),
+    /// The gateway is not as declared. Exit code 2.
+    #[error("the gateway differs from what is declared")]
+    Different,
     /// Nothing answers at the endpoint. Exit code 3.
     #[error("{0}")]
     Unreachable(String),
@@ -28,7 +31,7 @@ impl Failed {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Failed::Refused { .. } | Failed::Failed(_) => 1,
-            Failed::Usage(_) => 2,
+            Failed::Usage(_) | Failed::Different => 2,
             Failed::Unreachable(_) => 3,
         })
     }

@@ -1,6 +1,7 @@
 //! The commands.
 
 pub mod api_keys;
+pub mod apply;
 pub mod backup;
 pub mod call;
 pub mod check;
@@ -79,6 +80,17 @@ enum Command {
     /// Import API keys from a CSV file in AWS's format
     #[command(after_help = "Example:\n  tollgate import keys.csv --fail-on-warnings")]
     Import(import::Import),
+    /// Make the gateway's APIs, plans and keys those of a declarative YAML file
+    #[command(
+        after_help = "Examples:\n  tollgate apply gateway.yaml --dry-run\n  tollgate apply config/ --prune"
+    )]
+    Apply(apply::Apply),
+    /// Show what apply would change; exit code 2 if there is something
+    #[command(after_help = "Example:\n  tollgate diff gateway.yaml")]
+    Diff(apply::Diff),
+    /// Print the gateway's APIs, plans and keys as a file that apply reads
+    #[command(after_help = "Example:\n  tollgate export > gateway.yaml")]
+    Export(apply::Export),
     /// Check the configuration and show each setting, its value and where it comes from
     #[command(after_help = "Example:\n  tollgate check --config /etc/tollgate.toml")]
     Check(Check),
@@ -183,6 +195,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Usage(usage) => wait(usage.run()),
         Command::Explain(explain) => wait(explain.run()),
         Command::Import(import) => wait(import.run()),
+        Command::Apply(apply) => wait(apply.run()),
+        Command::Diff(diff) => wait(diff.run()),
+        Command::Export(export) => wait(export.run()),
         Command::Check(check) => check::run(check.configured.load()?, check.output),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),

@@ -11,6 +11,7 @@ mod control;
 mod control_errors;
 mod crash;
 mod data_plane;
+mod declared;
 mod disk_full;
 mod disk_slow;
 mod domains;

@@ -1,12 +1,13 @@
 //! RestApi: one API; making it makes its root resource and its two models, deleting it takes everything along.
 
+pub mod canonical;
 mod clone;
-pub(crate) mod definition;
-pub(crate) mod export;
-pub(crate) mod import;
+pub mod definition;
+pub mod export;
+pub mod import;
 mod json;
 mod new;
-pub(crate) mod node;
+pub mod node;
 mod update;
 
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 mod document;
 mod extensions;
-mod frozen;
+pub mod frozen;
 mod integration;
 mod operation;
 mod schema;

@@ -1,14 +1,14 @@
 //! ImportRestApi and PutRestApi: an OpenAPI definition becomes an API, all of it or nothing.
 
 mod apply;
-pub(crate) mod base_path;
+pub mod base_path;
 mod context;
-pub(crate) mod document;
+pub mod document;
 mod extensions;
 mod integration;
 mod models;
 mod operation;
-pub(crate) mod parse;
+pub mod parse;
 mod security;
 mod tree;
 

@@ -11,6 +11,7 @@ use tollgate_store::{Document, Reader, StoreError, Transaction};
 
 use super::Mode;
 use super::tree::{self, Placed};
+use crate::documentation_part::location;
 use crate::error::Error;
 use crate::rest_api::definition::Definition;
 use crate::rest_api::update;
@@ -180,7 +181,7 @@ named!(RequestValidator, |validator| validator
     .clone()
     .unwrap_or_default());
 named!(DocumentationPart, |part| {
-    let place = &part.location;
+    let place = location::whole(&part.location);
     let parts = [&place.path, &place.method, &place.status_code, &place.name];
     let parts = parts.map(|part| part.as_deref().unwrap_or("\u{0}"));
     format!("{}\n{}", place.part_type, parts.join("\n"))

@@ -68,7 +68,9 @@ fn dialect(root: &Node) -> Result<Dialect, ParseError> {
         (Some(version), None) if version == "2.0" || version == "2" => Ok(Dialect::Swagger),
         (None, Some(version)) if version.starts_with("3.0") => Ok(Dialect::OpenApi),
         (None, Some(version)) => Err(ParseError::Version(version)),
-        _ => Err(ParseError::Unreadable),
+        _ => Err(ParseError::Unreadable(
+            "it says neither `swagger: \"2.0\"` nor `openapi: 3.0.1`".to_owned(),
+        )),
     }
 }
 

@@ -19,9 +19,9 @@ pub const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Why bytes are no document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// AWS's words for whatever cannot be read.
+    /// AWS's words for whatever cannot be read. Why, it does not say; who reads files of their own may.
     #[error("Invalid OpenAPI input.")]
-    Unreadable,
+    Unreadable(String),
     #[error(
         "Invalid OpenAPI input. It has {bytes} bytes; max_definition_bytes allows {limit}. Remove what is not needed or raise the setting."
     )]
@@ -46,7 +46,8 @@ pub fn parse(bytes: &[u8], limit: usize) -> Result<Node, ParseError> {
         let bytes = bytes.len();
         return Err(ParseError::TooLong { bytes, limit });
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| ParseError::Unreadable)?;
+    let text = std::str::from_utf8(bytes);
+    let text = text.map_err(|error| ParseError::Unreadable(error.to_string()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let reading = Reading::default();
     let root = if text.trim_start().starts_with('{') {
@@ -54,18 +55,23 @@ pub fn parse(bytes: &[u8], limit: usize) -> Result<Node, ParseError> {
     } else {
         read_yaml(text, &reading)
     };
-    root.ok_or_else(|| reading.refused.take().unwrap_or(ParseError::Unreadable))
+    root.map_err(|why| {
+        reading
+            .refused
+            .take()
+            .unwrap_or(ParseError::Unreadable(why))
+    })
 }
 
-fn read_json(text: &str, reading: &Reading) -> Option<Node> {
+fn read_json(text: &str, reading: &Reading) -> Result<Node, String> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let root = reading.seed().deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    Some(root)
+    let root = reading.seed().deserialize(&mut reader);
+    let whole = root.and_then(|root| reader.end().map(|()| root));
+    whole.map_err(|error| error.to_string())
 }
 
 /// The library's bounds end what would take long before ours are reached.
-fn read_yaml(text: &str, reading: &Reading) -> Option<Node> {
+fn read_yaml(text: &str, reading: &Reading) -> Result<Node, String> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_events: 8 * NODES_MAX,
@@ -94,7 +100,10 @@ fn read_yaml(text: &str, reading: &Reading) -> Option<Node> {
     let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| {
         reading.seed().deserialize(reader)
     });
-    read.map_err(|error| refuse_limit(reading, &error)).ok()
+    read.map_err(|error| {
+        refuse_limit(reading, &error);
+        error.to_string()
+    })
 }
 
 /// A bound of the library was met where the reading stands.
@@ -310,12 +319,12 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_in_the_words_of_aws() {
         for bad in ["{", "{\"a\": 1} x", "a: [1", "a: *nobody", "a: b: c"] {
-            assert_eq!(read(bad), Err(ParseError::Unreadable), "{bad}");
+            let error = read(bad).unwrap_err();
+            assert!(matches!(error, ParseError::Unreadable(_)), "{bad}");
+            assert_eq!(error.to_string(), "Invalid OpenAPI input.");
         }
-        assert_eq!(
-            parse(b"{\"a\": \"\xff\"}", 100),
-            Err(ParseError::Unreadable)
-        );
+        let bytes = parse(b"{\"a\": \"\xff\"}", 100);
+        assert!(matches!(bytes, Err(ParseError::Unreadable(_))));
     }
 
     #[test]
