@@ -319,7 +319,6 @@ fn control(config: &Config, certificate_arns: Option<BTreeSet<String>>, store: &
             idle_s: config.session_idle_timeout_s.cast_signed(),
             age_s: config.session_timeout_s.cast_signed(),
         },
-        ..ControlSettings::default()
     };
     Control::new(store.clone(), settings, now)
 }
