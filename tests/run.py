@@ -70,7 +70,6 @@ def main():
         tools = {"TOLLGATE": os.path.join(target, "debug", "tollgate"), "AWS_CLI": os.path.join(VENV, "bin", "aws")}
         for name in ("cli", "python", "terraform"):
             run.step(f"walk: {name}", [PYTHON, f"tests/clients/{name}/walk.py"], WALK_TESTS, **tools)
-        run.step("console", [PYTHON, "tests/console.py"], WALK_TESTS, **tools)
         clients = os.path.join(target, "clients")
         if run.step("build of the Rust client", ["cargo", "build", "--locked", *own_workspace, "--target-dir", clients]):
             built = os.path.join(clients, "debug", "tollgate-client-walk")
